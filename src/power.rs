@@ -29,8 +29,10 @@ const CHANNELS: std::ops::RangeInclusive<u8> = 1..=4;
 pub struct PowerFrame {
     /// The module.
     pub module: u8,
-    /// When the last channel was read, seconds since 1970-01-01 UTC. Never decreases.
+    /// When the last channel was read, seconds since 1970-01-01 UTC. Decreases if the clock is set back.
     pub time_s: f64,
+    /// The same moment on a clock that cannot be set. Decisions use this clock.
+    pub at: Instant,
     /// The calibration wavelength, nm; `None` if the module does not report it.
     pub wavelength_nm: Option<f64>,
     /// The power of each channel, by number. Channels that cannot be read are missing.
@@ -60,6 +62,12 @@ impl PowerFrame {
         power.unit.convert(power.value?, self.unit())
     }
 
+    /// The time since the last channel was read.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.at.elapsed()
+    }
+
     /// The reading of one detector of this module, in the unit of the detector.
     #[must_use]
     pub fn reading(&self, detector: Detector) -> Option<PowerReading> {
@@ -78,8 +86,6 @@ impl PowerFrame {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Published {
     frame: Option<Arc<PowerFrame>>,
-    /// When the frame was published.
-    at: Option<Instant>,
     /// Number of commands sent before the frame was read.
     changes: u64,
     /// Why no channel can be read, if the instrument refuses.

@@ -29,7 +29,7 @@ pub use analysis::{AnalysisOutcome, TraceAnalysis, stop_unless_passed};
 pub use columns::{Column, ColumnType, ColumnValue, DETECTOR_COLUMN, DecidedBy, columns, constant};
 pub use fault::{Fault, FaultKind};
 pub use fields::{read, resolve_detectors};
-pub use host::{Forecast, Host, Suspension, TraceReader};
+pub use host::{Forecast, Host, Now, RunTime, Suspension, TraceReader};
 pub use outcome::Outcome;
 
 /// The number of repetitions after a fault, and the pause before each of them.

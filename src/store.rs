@@ -51,7 +51,9 @@ pub use manifest::{
     FleetRecord, HostRecord, InstrumentRecord, Manifest, NamedRecord, RecipeRecord, ResultsRecord, RunState,
     VerdictSummary,
 };
-pub use power::{PowerLog, PowerRow, PowerSegment, RECORDER, read_power};
+#[cfg(test)]
+pub(crate) use power::SEGMENT_ROWS;
+pub use power::{PowerLog, PowerRow, PowerSegment, RECORDER, not_stored, read_power};
 pub use provenance::{PARQUET_MAGIC, Provenance, open_trace_file, provenance};
 pub use publish::{file_sha256, write_pieces, write_whole};
 pub use read::{TraceFile, locate_trace, open_trace};

@@ -15,7 +15,7 @@ use crate::commands::Present;
 use crate::local_time::Moment;
 use crate::measurement::{TraceSummary, unix_time_s};
 use crate::source::{Diagnostic, SourceFile};
-use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
+use crate::step::{Fault, FaultKind, Forecast, Host, Now, Outcome, RunTime, Step, Suspension, TraceReader};
 
 /// Largest number of operations in a forecast, because a recipe may be endless.
 const MOST_STEPS: usize = 100_000;
@@ -255,10 +255,11 @@ impl Host for PlanHost {
         Ok(Arc::new(StandInTrace::new(trace.grid)))
     }
 
-    fn now(&self) -> Result<Moment, Fault> {
+    fn now(&self) -> Result<Now, Fault> {
         let mut state = self.state();
         state.may_differ = true;
-        Ok(Moment::here(self.began_s + state.elapsed_s))
+        let run = RunTime { elapsed_s: state.elapsed_s, process: 0 };
+        Ok(Now { wall: Moment::here(self.began_s + state.elapsed_s), run })
     }
 
     fn stopping(&self) -> bool {

@@ -28,7 +28,6 @@ pub(super) struct Poller {
     /// Channels that cannot be read, with the reply of the instrument.
     refused: BTreeMap<u8, String>,
     refused_at: Option<(Instant, u64)>,
-    last_time_s: f64,
 }
 
 /// Settings that are read less often than the power.
@@ -41,15 +40,7 @@ struct Settings {
 
 impl Poller {
     pub(super) fn new(module: u8, instrument: Ctp10, published: watch::Sender<Published>) -> Self {
-        Self {
-            module,
-            instrument,
-            published,
-            settings: None,
-            refused: BTreeMap::new(),
-            refused_at: None,
-            last_time_s: 0.0,
-        }
+        Self { module, instrument, published, settings: None, refused: BTreeMap::new(), refused_at: None }
     }
 
     pub(super) async fn poll(mut self, mut demands: watch::Receiver<Demands>) {
@@ -80,10 +71,8 @@ impl Poller {
         match self.read(channels).await {
             Ok(frame) => {
                 let refused = self.refused.values().next().filter(|_| frame.channels.is_empty()).cloned();
-                self.last_time_s = frame.time_s;
                 let frame = Some(Arc::new(frame)).filter(|_| refused.is_none());
-                let at = Some(Instant::now());
-                self.published.send_replace(Published { frame, at, changes, refused });
+                self.published.send_replace(Published { frame, changes, refused });
             }
             Err(Error::Scanning { .. }) => self.look_at_scan().await,
             // The next turn tries again.
@@ -123,8 +112,8 @@ impl Poller {
         self.instrument.prove(mark).await?;
         Ok(PowerFrame {
             module: self.module,
-            // If the clock is set back, the time of the frames must not decrease.
-            time_s: unix_time_s().max(self.last_time_s),
+            time_s: unix_time_s(),
+            at: Instant::now(),
             wavelength_nm: self.settings.as_ref().and_then(|settings| settings.wavelength_nm),
             channels: powers,
         })

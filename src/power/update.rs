@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::{PowerFrame, PowerWatch};
 use crate::instrument::Presence;
 use crate::instrument::activity::Occupation;
-use crate::measurement::unix_time_s;
 
 /// If a turn brings no new reading, the watcher waits for this share of its interval before it reports that there is
 /// none. The clocks of poller and watchers are not synchronized.
@@ -61,21 +60,22 @@ pub enum Cause {
 pub struct UpdateSchedule {
     interval: Duration,
     due: Instant,
-    seen_s: f64,
+    /// When the last reading of this schedule was read.
+    seen: Option<Instant>,
 }
 
 impl UpdateSchedule {
     /// The first turn is due at once.
     #[must_use]
     pub fn new(interval: Duration) -> Self {
-        Self { interval, due: Instant::now(), seen_s: f64::MIN }
+        Self { interval, due: Instant::now(), seen: None }
     }
 
     /// Whether an update of another schedule with the same interval is not too early for this one.
     #[must_use]
     pub fn admits(&self, update: &PowerUpdate) -> bool {
         match update {
-            PowerUpdate::Reading(frame) => frame.time_s > self.soonest_s(),
+            PowerUpdate::Reading(frame) => self.is_new(frame),
             PowerUpdate::Busy { .. } | PowerUpdate::Unavailable { .. } => {
                 Instant::now() + self.interval / 2 >= self.due
             }
@@ -83,8 +83,8 @@ impl UpdateSchedule {
     }
 
     /// A second reading within half an interval is skipped, because the next one follows soon.
-    fn soonest_s(&self) -> f64 {
-        self.seen_s + self.interval.as_secs_f64() / 2.0
+    fn is_new(&self, frame: &PowerFrame) -> bool {
+        self.seen.is_none_or(|seen| frame.at > seen + self.interval / 2)
     }
 }
 
@@ -116,23 +116,22 @@ impl PowerWatch {
 
     fn fresh_reading(&mut self, schedule: &mut UpdateSchedule) -> Option<PowerUpdate> {
         let published = self.published.borrow_and_update();
-        let frame = published.frame.as_ref().filter(|frame| frame.time_s > schedule.soonest_s())?;
+        let frame = published.frame.as_ref().filter(|frame| schedule.is_new(frame))?;
         // A reading from before the present watchers is out of date.
-        if published.at.is_none_or(|at| at.elapsed() > schedule.interval.max(FRESH)) {
+        if frame.age() > schedule.interval.max(FRESH) {
             return None;
         }
         // A client that has just changed a setting must not get a reading from before the change.
-        let first = schedule.seen_s == f64::MIN;
-        if first && published.changes != self.monitor.instrument.changes() {
+        if schedule.seen.is_none() && published.changes != self.monitor.instrument.changes() {
             return None;
         }
         // The poller stops when the instrument is unreachable; its last reading is then out of date.
         if !matches!(*self.monitor.instrument.presence().borrow(), Presence::Here(_)) {
             return None;
         }
-        schedule.seen_s = frame.time_s;
-        // Scheduled from the due or publishing time instead of from now, so that delays do not add up.
-        schedule.due = published.at.map_or(schedule.due, |at| at.max(schedule.due)) + schedule.interval;
+        schedule.seen = Some(frame.at);
+        // Scheduled from the due or reading time instead of from now, so that delays do not add up.
+        schedule.due = schedule.due.max(frame.at) + schedule.interval;
         Some(PowerUpdate::Reading(Arc::clone(frame)))
     }
 
@@ -154,7 +153,7 @@ impl PowerWatch {
         let occupation = activity.occupation().filter(|_| in_the_way);
         match (occupation, &published.frame, &published.refused) {
             (Some(occupation), Some(last), _) => {
-                let age_s = (unix_time_s() - last.time_s).max(0.0);
+                let age_s = last.age().as_secs_f64();
                 Some(PowerUpdate::Busy { last: Arc::clone(last), age_s, occupation })
             }
             (Some(occupation), None, _) => {

@@ -1,4 +1,5 @@
-//! Tasks that accompany a run: recording power, reporting losses of the link, and keeping the computer awake.
+//! Tasks that accompany a run: recording power, reporting losses of the link and steps of the clock, and keeping the
+//! computer awake.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +38,7 @@ impl Companions {
         let mut others = JoinSet::new();
         others.spawn(emit_link_events(instrument.clone(), log.clone()));
         others.spawn(awake::stay_awake(simulated));
-        others.spawn(awake::report_sleep(log.clone()));
+        others.spawn(awake::report_clocks(log.clone()));
         Self { recorders, others }
     }
 

@@ -47,10 +47,12 @@ use super::resume::transcript::Transcript;
 use super::state::configuration::Doubts;
 use crate::forecast::bench::BenchState;
 use crate::local_time::Moment;
+use crate::measurement::PowerReading;
 use crate::operation::Settings;
 use crate::recipe::Recipe;
-use crate::step::{Fault, FaultKind, Outcome, Retry, Step, TraceReader};
-use crate::store::{Durability, RunFolder, TraceIndexes};
+use crate::step::{Fault, FaultKind, Now, Outcome, Retry, RunTime, Step, TraceReader};
+use crate::store::{Durability, RunFolder, TraceIndexes, not_stored};
+use crate::threads;
 use align::EarlierAlignment;
 use columns::Columns;
 use hold::Shortage;
@@ -119,7 +121,7 @@ impl Engine {
         for step in transcript.steps() {
             self.expected.perform(&step.step.operation);
         }
-        for (reading, name) in transcript.lost_readings() {
+        for (reading, name) in self.lost_readings(&transcript).await? {
             self.output.power.keep(reading, &name, "recipe").await?;
         }
         self.bench.resume(&transcript.history, transcript.doubts());
@@ -127,6 +129,14 @@ impl Engine {
         self.earlier = transcript;
         self.coupling_is_doubtful = true;
         self.repair(&repairs).await
+    }
+
+    /// The readings of `read_power` that are in the journal and in no segment of power, each with its name.
+    async fn lost_readings(&self, past: &Transcript) -> Result<Vec<(PowerReading, String)>, Fault> {
+        let (folder, segments, readings) =
+            (self.output.folder.path().to_owned(), past.segments.clone(), past.power_readings());
+        let compared = threads::begin("power", move || not_stored(&folder, &segments, readings));
+        Ok(compared.await.map_err(|panic| Fault::new(FaultKind::Store, panic.to_string()))??)
     }
 
     /// Serves the recipe until its thread is done.
@@ -325,9 +335,11 @@ impl Engine {
         reason.map_or(Ok(()), |reason| Err(Fault::new(FaultKind::Stopped, reason)))
     }
 
-    fn now(&self) -> Result<Moment, Fault> {
-        let moment = Moment::here(crate::measurement::unix_time_s());
-        self.log.emit(RunEvent::Now { time_s: moment.time_s, ahead_s: moment.ahead_s })?;
-        Ok(moment)
+    fn now(&self) -> Result<Now, Fault> {
+        let wall = Moment::here(crate::measurement::unix_time_s());
+        let Moment { time_s, ahead_s } = wall;
+        let elapsed_s = self.log.emit_timed(RunEvent::Now { time_s, ahead_s })?;
+        let process = self.log.history(|history| history.resumed);
+        Ok(Now { wall, run: RunTime { elapsed_s, process } })
     }
 }

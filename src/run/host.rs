@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::local_time::Moment;
 use crate::measurement::TraceSummary;
 use crate::run::control::StopReceiver;
-use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
+use crate::step::{Fault, FaultKind, Forecast, Host, Now, Outcome, Step, Suspension, TraceReader};
 
 /// A request of the recipe to the engine, with the channel for the reply.
 pub(super) enum Request {
@@ -16,7 +15,7 @@ pub(super) enum Request {
     /// Performs steps until one fails.
     PerformAll(Vec<Arc<Step>>, oneshot::Sender<Result<(), Fault>>),
     Open(Box<TraceSummary>, oneshot::Sender<Result<Arc<dyn TraceReader>, Fault>>),
-    Now(oneshot::Sender<Result<Moment, Fault>>),
+    Now(oneshot::Sender<Result<Now, Fault>>),
     Suspend(Option<String>, oneshot::Sender<Result<(), Fault>>),
     RepeatSweep(oneshot::Sender<Result<(), Fault>>),
     CouplingIsDoubtful(oneshot::Sender<Result<bool, Fault>>),
@@ -94,7 +93,7 @@ impl Host for RemoteHost {
         self.send(|reply| Request::Open(Box::new(trace.clone()), reply))
     }
 
-    fn now(&self) -> Result<Moment, Fault> {
+    fn now(&self) -> Result<Now, Fault> {
         self.send(Request::Now)
     }
 
@@ -138,7 +137,9 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::local_time::Moment;
     use crate::run::control::control;
+    use crate::step::RunTime;
 
     /// An engine that notes the requests, and in which the reading with this number fails.
     fn engine(mut requests: mpsc::Receiver<Request>, failing: usize) -> thread::JoinHandle<Vec<String>> {
@@ -164,7 +165,8 @@ mod tests {
                     }
                     Request::Now(reply) => {
                         told.push("now".to_owned());
-                        drop(reply.send(Ok(Moment::here(0.0))));
+                        let (wall, run) = (Moment::here(0.0), RunTime::default());
+                        drop(reply.send(Ok(Now { wall, run })));
                     }
                     Request::Finally(reply) => {
                         told.push("finally".to_owned());

@@ -133,4 +133,7 @@ interrupted.
 A sweep that was not accepted is repeated together with its fetches. Each trace keeps its place and gets a higher `attempt`. The recipe
 keeps the values that it got from the first traces (`steps.<id>`, variables of a script). Sweeps that were accepted are kept. An
 interrupted `wait` continues with its remaining time.
+
+All times of `suspend_when` are durations, so a clock that is set changes none of them. The time between an interruption and its resume is
+not counted. Nobody watched the bench during that time, so `for_s` and `settle_s` then start again, and `every_s` is over.
 ";

@@ -48,7 +48,8 @@ pub(super) fn register(engine: &mut Engine, context: &Arc<Context>) {
 /// The time, which the run records.
 fn now(context: &Context, call: &NativeCallContext) -> ScriptResult<Moment> {
     context.begin_operation()?;
-    context.host.get().and_then(|host| host.now()).map_err(|fault| raise(fault, call))
+    let now = context.host.get().and_then(|host| host.now()).map_err(|fault| raise(fault, call))?;
+    Ok(now.wall)
 }
 
 fn operate(

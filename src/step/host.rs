@@ -41,7 +41,7 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// When the run is being stopped.
-    fn now(&self) -> Result<Moment, Fault>;
+    fn now(&self) -> Result<Now, Fault>;
 
     /// Whether the recipe has to end soon. Loops and scripts ask this regularly while they compute.
     fn stopping(&self) -> bool;
@@ -57,6 +57,39 @@ pub trait Host: Send + Sync {
 
     /// The forecast, if this host only predicts what a run would do.
     fn forecast(&self) -> Option<&dyn Forecast>;
+}
+
+/// A moment of a run on two clocks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Now {
+    /// The clock on the wall, for times of day. A person or the network may set it at any moment.
+    pub wall: Moment,
+    /// The clock of the run, for durations.
+    pub run: RunTime,
+}
+
+/// The time of the clock of a run. It cannot be set, and it stands still while no process performs the run.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct RunTime {
+    /// How long the run has lasted, all its processes together, s.
+    pub elapsed_s: f64,
+    /// The process that performs the run: how often the run was resumed.
+    pub process: u64,
+}
+
+impl RunTime {
+    /// How long the run has lasted since an earlier moment, s. The time between two processes is not counted.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> f64 {
+        self.elapsed_s - earlier.elapsed_s
+    }
+
+    /// The same, if one process has performed the run since then. Otherwise nobody knows what happened between the
+    /// processes, and how long that took.
+    #[must_use]
+    pub fn without_gap_since(self, earlier: Self) -> Option<f64> {
+        (self.process == earlier.process).then(|| self.since(earlier))
+    }
 }
 
 /// The control of suspensions: a host that has it can hold a recipe because of its `suspend_when`.

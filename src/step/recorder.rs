@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::align::Alignment;
-use super::{Fault, FaultKind, Forecast, Host, OnError, Step, Suspension, TraceReader};
+use super::{Fault, FaultKind, Forecast, Host, Now, OnError, RunTime, Step, Suspension, TraceReader};
 use crate::local_time::Moment;
 use crate::measurement::{Extreme, Grid, PowerReading, PowerUnit, TraceSummary};
 use crate::operation::{Align, Exchange, Operation, ResultKind, Wait};
@@ -167,14 +167,15 @@ impl Host for Recorder {
         Ok(Arc::new(Dip(trace.grid)))
     }
 
-    fn now(&self) -> Result<Moment, Fault> {
+    fn now(&self) -> Result<Now, Fault> {
         // The time passes only in waits.
         let steps = self.steps();
         let waited = steps.iter().map(|step| match &step.operation {
             Operation::Wait(Wait::Seconds(seconds)) => seconds.get(),
             _ => 0.0,
         });
-        Ok(Moment::here(BEGAN_S + waited.sum::<f64>()))
+        let elapsed_s = waited.sum::<f64>();
+        Ok(Now { wall: Moment::here(BEGAN_S + elapsed_s), run: RunTime { elapsed_s, process: 0 } })
     }
 
     fn stopping(&self) -> bool {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -13,18 +14,24 @@ use serde::{Deserialize, Serialize};
 
 mod read;
 
-pub use read::{PowerRow, read_power};
+pub use read::{PowerRow, not_stored, read_power};
 
 use super::table::TableWriter;
 use super::{RunFolder, StoreError};
 use crate::measurement::{Detector, PowerLevels, PowerReading};
 
 /// A segment is closed after this time.
-const SEGMENT_S: f64 = 60.0;
+const SEGMENT: Duration = Duration::from_secs(60);
 /// A segment is closed after this many readings.
-const SEGMENT_ROWS: usize = 100_000;
+pub(crate) const SEGMENT_ROWS: usize = 100_000;
 /// If the disk is full, the segment is written again after this many readings.
 const READINGS_BETWEEN_ATTEMPTS: usize = 1000;
+
+/// The time of a reading in the unit of the files.
+#[expect(clippy::cast_possible_truncation, reason = "microseconds since 1970 fit into 53 bits")]
+fn micros(time_s: f64) -> i64 {
+    (time_s * 1e6) as i64
+}
 
 /// The source of the readings of `record_power`.
 pub const RECORDER: &str = "recorder";
@@ -38,9 +45,6 @@ pub struct PowerSegment {
     pub rows: u64,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
-    /// Time of its last reading, seconds since 1970-01-01 UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until_s: Option<f64>,
     /// Readings of `record_power` among them; `None` if an older program wrote the segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<u64>,
@@ -59,6 +63,8 @@ pub struct PowerLog {
     names: BTreeMap<Detector, String>,
     segments: u64,
     rows: Vec<(PowerReading, String, &'static str)>,
+    /// When the first of `rows` was added.
+    since: Option<Instant>,
     /// After a full disk, the next segment is written at this number of readings.
     not_before: usize,
 }
@@ -69,22 +75,22 @@ impl RunFolder {
     pub fn power_log(&self, simulated: bool, names: BTreeMap<Detector, String>) -> PowerLog {
         let (folder, run) = (self.path().to_owned(), self.id().to_owned());
         let segments = self.last_segment();
-        PowerLog { folder, run, simulated, names, segments, rows: Vec::new(), not_before: 0 }
+        PowerLog { folder, run, simulated, names, segments, rows: Vec::new(), since: None, not_before: 0 }
     }
 }
 
 impl PowerLog {
     /// Adds a reading. `source` is `recorder` or `recipe`.
-    pub fn add(&mut self, reading: PowerReading, name: &str, source: &'static str) {
+    pub fn add(&mut self, reading: PowerReading, name: &str, source: &'static str, now: Instant) {
+        self.since.get_or_insert(now);
         self.rows.push((reading, name.to_owned(), source));
     }
 
     /// Whether a segment is to be written before the next reading: it is complete, and the disk was not found full a
     /// moment ago.
     #[must_use]
-    pub fn is_due(&self, next: &PowerReading) -> bool {
-        let is_full =
-            self.rows.first().is_some_and(|(first, ..)| (next.time_s - first.time_s).abs() >= SEGMENT_S);
+    pub fn is_due(&self, now: Instant) -> bool {
+        let is_full = self.since.is_some_and(|since| now.saturating_duration_since(since) >= SEGMENT);
         (is_full || self.rows.len() >= SEGMENT_ROWS) && self.rows.len() >= self.not_before
     }
 
@@ -113,21 +119,14 @@ impl PowerLog {
         table.add(&batch)?;
         let published = table.publish()?;
         let rows = self.rows.len() as u64;
-        let until_s = self.rows.iter().map(|(reading, ..)| reading.time_s).reduce(f64::max);
         let readings: Vec<PowerReading> = self.rows.iter().map(|(reading, ..)| *reading).collect();
         let levels = PowerLevels::of(&readings, &self.names);
         let recorded = self.rows.iter().filter(|(.., source)| *source == RECORDER).count() as u64;
         self.rows.clear();
+        self.since = None;
         self.not_before = 0;
         self.segments += 1;
-        Ok(Some(PowerSegment {
-            file,
-            rows,
-            sha256: published.sha256,
-            until_s,
-            recorded: Some(recorded),
-            levels,
-        }))
+        Ok(Some(PowerSegment { file, rows, sha256: published.sha256, recorded: Some(recorded), levels }))
     }
 
     fn name(&self, detector: Detector) -> String {
@@ -135,10 +134,9 @@ impl PowerLog {
     }
 
     fn batch(&self) -> Result<RecordBatch, arrow_schema::ArrowError> {
-        #[expect(clippy::cast_possible_truncation, reason = "microseconds since 1970 fit into 53 bits")]
-        let micros = |reading: &PowerReading| (reading.time_s * 1e6) as i64;
         let rows = || self.rows.iter();
-        let times = TimestampMicrosecondArray::from_iter_values(rows().map(|(reading, ..)| micros(reading)));
+        let times =
+            TimestampMicrosecondArray::from_iter_values(rows().map(|(reading, ..)| micros(reading.time_s)));
         let columns: Vec<(Field, ArrayRef)> = vec![
             (
                 Field::new("time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
@@ -105,24 +106,33 @@ fn constants_cost_next_to_nothing_and_the_grid_little() {
 fn power_is_closed_in_segments_of_a_minute() {
     let (_out, folder) = folder();
     let mut log = folder.power_log(true, Default::default());
-    let reading = |time_s| PowerReading {
+    // The clock is set back in the middle.
+    let reading = |second: u32| PowerReading {
         detector: Detector { module: 4, channel: 3 },
         value: Some(-10.0),
         unit: PowerUnit::Dbm,
         calibration_nm: Some(1550.0),
-        time_s,
+        time_s: 1e9 + if second < 65 { f64::from(second) } else { f64::from(second) - 3600.0 },
     };
     let mut closed: Vec<PowerSegment> = Vec::new();
-    for reading in (0..130).map(|second| reading(f64::from(second))) {
-        if log.is_due(&reading) {
+    let began = Instant::now();
+    for second in 0..130 {
+        let now = began + Duration::from_secs(second.into());
+        if log.is_due(now) {
             closed.extend(log.close().unwrap());
         }
-        log.add(reading, "", "recorder");
+        log.add(reading(second), "", "recipe", now);
     }
     assert_eq!(closed.iter().map(|segment| segment.rows).collect::<Vec<_>>(), [60, 60]);
     assert_eq!(log.close().unwrap().unwrap().rows, 10);
     assert_eq!(log.close().unwrap(), None);
     assert!(folder.path().join("power/0003.parquet").exists());
+    // A resumed run finds the readings that are in no file, whatever their times are.
+    let readings: Vec<_> = (0..131).map(|second| (reading(second), String::new())).collect();
+    let missing = not_stored(folder.path(), &closed, readings).unwrap();
+    let times: Vec<f64> = missing.iter().map(|(reading, _)| reading.time_s).collect();
+    let expected: Vec<f64> = (120..131).map(|second| reading(second).time_s).collect();
+    assert_eq!(times, expected);
 }
 
 #[test]

@@ -69,6 +69,7 @@ mod room;
 mod runs;
 mod scpi;
 mod sentences;
+mod set_clock;
 mod settings;
 mod sidecar;
 mod simulated_bench;

@@ -31,9 +31,9 @@ pub(super) struct Power {
 
 /// The power of a run in one unit, if possible in dBm. `None`: the run has recorded no power.
 pub(super) fn of_run(folder: &Path) -> Result<Option<Power>, Failure> {
-    let (mut lines, mut began, mut simulated, mut count) = (Vec::<Line>::new(), None, false, 0);
+    let (mut lines, mut began, mut simulated, mut count) = (Vec::<Line>::new(), f64::INFINITY, false, 0);
     let mut take = |row: PowerRow| {
-        let began = *began.get_or_insert(row.time_s);
+        began = began.min(row.time_s);
         simulated |= row.simulated;
         count += 1;
         if count > MOST {
@@ -46,20 +46,27 @@ pub(super) fn of_run(folder: &Path) -> Result<Option<Power>, Failure> {
         });
         #[expect(clippy::cast_possible_truncation, reason = "that is what a picture shows")]
         let level = row.value.map_or(f32::NAN, |value| value as f32);
-        lines[at].samples.push((row.time_s - began, level));
+        lines[at].samples.push((row.time_s, level));
     };
     let segments = runs::power(folder).map_err(failed)?.collect::<Result<Vec<_>, StoreError>>();
     for segment in segments.map_err(failed)? {
         read_power(folder, &segment, &mut take).map_err(failed)?;
     }
-    let Some(began) = began else { return Ok(None) };
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    // The times decrease where the clock was set back, and where a resumed run has stored lost readings again.
+    for line in &mut lines {
+        line.samples.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    }
     let unit = match lines.iter().find(|line| line.unit == "dBm") {
         Some(line) => line.unit.clone(),
         None => lines[0].unit.clone(),
     };
     let left_out = lines.iter().filter(|line| line.unit != unit).count();
     let lines: Vec<Line> = lines.into_iter().filter(|line| line.unit == unit).collect();
-    let last = lines.iter().filter_map(|line| line.samples.last()).map(|(s, _)| *s).fold(0.0, f64::max);
+    let last =
+        lines.iter().filter_map(|line| line.samples.last()).map(|(at, _)| at - began).fold(0.0, f64::max);
     let (divisor, word) = match last {
         ..600.0 => (1.0, "s"),
         600.0..36_000.0 => (60.0, "min"),
@@ -67,7 +74,7 @@ pub(super) fn of_run(folder: &Path) -> Result<Option<Power>, Failure> {
     };
     let curve = |line: Line| {
         let count = line.samples.len();
-        let samples = line.samples.into_iter().map(|(seconds, level)| (seconds / divisor, level));
+        let samples = line.samples.into_iter().map(|(at, level)| ((at - began) / divisor, level));
         Curve { label: line.label, envelope: Envelope::of_samples(samples, count.div_ceil(PIECES)) }
     };
     #[expect(clippy::cast_possible_truncation, reason = "times within some thousand years fit")]

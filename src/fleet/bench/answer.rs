@@ -30,8 +30,8 @@ const LASERS_LIMIT: Duration = Duration::from_secs(1);
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 /// Numbers of modules that an instrument may have.
 const MODULES: std::ops::RangeInclusive<u8> = 1..=20;
-/// Older readings of the power are not published, s.
-const FRESH_S: f64 = 2.0;
+/// Older readings of the power are not published.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// The item that a bench measures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -238,11 +238,8 @@ impl Speaker {
     /// The latest power of each module. Nothing is measured for it.
     fn power(&self) -> Value {
         let monitor = &self.session.endpoint().monitor;
-        let now = Utc::now().timestamp_micros();
-        #[expect(clippy::cast_precision_loss, reason = "a time in seconds")]
-        let is_fresh = |time_s: f64| now as f64 / 1e6 - time_s < FRESH_S;
-        let frames =
-            MODULES.filter_map(|module| monitor.latest(module)).filter(|frame| is_fresh(frame.time_s));
+        let latest = MODULES.filter_map(|module| monitor.latest(module));
+        let frames = latest.filter(|frame| frame.age() < FRESH);
         let modules: Vec<Value> = frames
             .map(|frame| {
                 let channels = frame.channels.iter().map(|(channel, power)| {

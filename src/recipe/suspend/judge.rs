@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::super::Recipe;
 use super::super::walk::Walk;
 use super::SuspendRule;
-use crate::local_time::Moment;
 use crate::measurement::{Detector, TraceSummary};
 use crate::operation::{Operation, Wait};
 use crate::step::{
-    Fault, FaultKind, Forecast, Host, Outcome, Place, SUSPENSION, Step, StepOptions, Suspension, TraceReader,
-    Values,
+    Fault, FaultKind, Forecast, Host, Now, Outcome, Place, RunTime, SUSPENSION, Step, StepOptions,
+    Suspension, TraceReader, Values,
 };
 use crate::units::Seconds;
 
@@ -37,8 +36,8 @@ struct Judged {
     sweep: Option<Place>,
     /// The last sweep has not been found good yet.
     is_pending: bool,
-    /// The time of the last good judgement, s since 1970.
-    good_s: Option<f64>,
+    /// The time of the last good judgement.
+    good: Option<RunTime>,
 }
 
 impl Suspender {
@@ -116,10 +115,9 @@ impl Suspender {
         }
         let is_last_chance = judged.is_pending && step.operation.traits().unsettles_sweep();
         let is_due = is_last_chance
-            || match judged.good_s {
+            || match judged.good {
                 None => true,
-                // A clock that was set back must not delay the judgement.
-                Some(good_s) => !(0.0..every_s).contains(&(self.now_s()? - good_s)),
+                Some(good) => self.run_time()?.without_gap_since(good).is_none_or(|passed| passed >= every_s),
             };
         if is_due { self.judge(&step.place) } else { Ok(()) }
     }
@@ -150,15 +148,15 @@ impl Suspender {
 
     fn found_good(&self) -> Result<(), Fault> {
         if self.suspends() {
-            let good_s = Some(self.now_s()?);
-            self.set_judged(Judged { is_pending: false, good_s, ..self.judged() });
+            let good = Some(self.run_time()?);
+            self.set_judged(Judged { is_pending: false, good, ..self.judged() });
         }
         Ok(())
     }
 
     /// Probes, and holds the recipe while the condition is true. Returns whether the recipe was held. `since` is the
     /// time of the first suspension because of the same sweep; `timeout_s` counts from there.
-    fn hold(&self, place: &Place, since: &mut Option<f64>) -> Result<bool, Fault> {
+    fn hold(&self, place: &Place, since: &mut Option<RunTime>) -> Result<bool, Fault> {
         let SuspendRule { condition, for_s, probe_every_s, .. } = &*self.rule;
         if !self.suspends() {
             return Ok(false);
@@ -169,8 +167,15 @@ impl Suspender {
         if !is_bad(&walk)? {
             return Ok(false);
         }
-        let began = self.now_s()?;
-        while self.suspends() && self.now_s()? - began < *for_s {
+        let mut began = self.run_time()?;
+        while self.suspends() {
+            let now = self.run_time()?;
+            match now.without_gap_since(began) {
+                Some(passed) if passed >= *for_s => break,
+                Some(_) => {}
+                // The condition was not watched between two processes, so its time begins again.
+                None => began = now,
+            }
             self.wait(place, *probe_every_s)?;
             walk.probe(&self.rule.probe)?;
             if !is_bad(&walk)? {
@@ -184,8 +189,9 @@ impl Suspender {
         Ok(true)
     }
 
-    fn now_s(&self) -> Result<f64, Fault> {
-        Ok(self.host.now()?.time_s)
+    /// The time by which durations are measured.
+    fn run_time(&self) -> Result<RunTime, Fault> {
+        Ok(self.host.now()?.run)
     }
 
     /// Reports the begin of a suspension with its condition, or its end.
@@ -193,9 +199,14 @@ impl Suspender {
         self.host.suspension().map_or(Ok(()), |suspension| suspension.suspend(condition))
     }
 
-    fn wait_until_good<'a>(&'a self, walk: &mut Walk<'a>, place: &Place, since: f64) -> Result<(), Fault> {
+    fn wait_until_good<'a>(
+        &'a self,
+        walk: &mut Walk<'a>,
+        place: &Place,
+        since: RunTime,
+    ) -> Result<(), Fault> {
         let rule = &*self.rule;
-        let mut good_since = None;
+        let mut good_since: Option<RunTime> = None;
         // The record of an interrupted run may end within a suspension. Its forecast leaves the suspension there.
         while self.suspends() {
             self.wait(place, rule.probe_every_s)?;
@@ -204,12 +215,14 @@ impl Suspender {
                 Some(resume) => walk.flag("resume_when", resume)?,
                 None => !walk.flag("condition", &rule.condition)?,
             };
-            let now = self.now_s()?;
-            good_since = is_good.then(|| good_since.unwrap_or(now));
-            if good_since.is_some_and(|good| now - good >= rule.settle_s) {
+            let now = self.run_time()?;
+            // After a gap between two processes, the bench has to settle again.
+            let watched = good_since.filter(|good| now.without_gap_since(*good).is_some());
+            good_since = is_good.then(|| watched.unwrap_or(now));
+            if good_since.is_some_and(|good| now.since(good) >= rule.settle_s) {
                 return Ok(());
             }
-            if now - since >= rule.timeout_s {
+            if now.since(since) >= rule.timeout_s {
                 let message =
                     format!("suspended for {} s, and the run still cannot continue", rule.timeout_s);
                 let fault = Fault::new(FaultKind::Timeout, message);
@@ -272,7 +285,7 @@ impl Host for Suspender {
         self.host.open_trace(trace)
     }
 
-    fn now(&self) -> Result<Moment, Fault> {
+    fn now(&self) -> Result<Now, Fault> {
         self.host.now()
     }
 

@@ -29,14 +29,14 @@ struct Ending {
 
 impl Ending {
     fn begin(text: &str, host: &dyn Host) -> Result<Self, Fault> {
-        let now = host.now()?;
+        let now = host.now()?.wall;
         let until_s = clock::next(now, text).map_err(|message| Fault::new(FaultKind::Recipe, message))?;
         Ok(Self { until_s, last_s: now.time_s })
     }
 
     /// Whether the moment is still to come.
     fn is_ahead(&mut self, host: &dyn Host) -> Result<bool, Fault> {
-        let now_s = host.now()?.time_s;
+        let now_s = host.now()?.wall.time_s;
         // In a forecast, the time of a turn may be unknown. The forecast then makes one turn.
         let stands_still = host.forecast().is_some() && now_s <= self.last_s;
         self.last_s = now_s;

@@ -52,7 +52,7 @@ impl Walk<'_> {
         // An expression may take a while, and the steps before it do not wait for it.
         self.host.settle()?;
         let value = match templates.iter().any(|template| template.uses_clock()) {
-            true => clock::at(self.host.now()?, evaluate),
+            true => clock::at(self.host.now()?.wall, evaluate),
             false => evaluate(),
         };
         value.map_err(|wrong| self.fault(wrong))

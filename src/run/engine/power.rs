@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::declarations::RecordPower;
 use crate::measurement::PowerReading;
@@ -33,15 +33,16 @@ impl SharedPowerLog {
         source: &'static str,
     ) -> Result<(), Fault> {
         let mut power = Arc::clone(&self.power).lock_owned().await;
-        if !power.is_due(&reading) {
-            power.add(reading, name, source);
+        let now = Instant::now();
+        if !power.is_due(now) {
+            power.add(reading, name, source, now);
             return Ok(());
         }
         // The lock is kept until the reading is added, so that no other reading closes the segment a second time.
         let (path, name) = (power.path(), name.to_owned());
         let written = threads::begin("power", move || {
             let written = power.close();
-            power.add(reading, &name, source);
+            power.add(reading, &name, source, now);
             written
         });
         match finished(written.await, path) {
@@ -107,9 +108,9 @@ mod tests {
     use crate::run::state::history::History;
     use crate::store::RunFolder;
 
-    fn reading(time_s: f64) -> PowerReading {
+    fn reading() -> PowerReading {
         let detector = "4/1".parse().unwrap();
-        PowerReading { detector, value: Some(-3.0), unit: PowerUnit::Dbm, calibration_nm: None, time_s }
+        PowerReading { detector, value: Some(-3.0), unit: PowerUnit::Dbm, calibration_nm: None, time_s: 0.0 }
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -124,18 +125,18 @@ mod tests {
         };
         let log = RunLog::new(folder.journal().unwrap(), History::default(), vec![Box::new(watcher)], 0.0);
         let power = SharedPowerLog::new(folder.power_log(true, Default::default()), log);
-        for second in 0..10 {
-            power.keep(reading(f64::from(second)), "", "recorder").await.unwrap();
+        for _ in 0..crate::store::SEGMENT_ROWS {
+            power.keep(reading(), "", "recorder").await.unwrap();
         }
         let late = (0..8).map(|_| {
             let power = power.clone();
-            tokio::spawn(async move { power.keep(reading(100.0), "", "recorder").await })
+            tokio::spawn(async move { power.keep(reading(), "", "recorder").await })
         });
         for kept in late.collect::<Vec<_>>() {
             kept.await.unwrap().unwrap();
         }
         power.close().await.unwrap();
         drop(power);
-        assert_eq!(segments.iter().collect::<Vec<_>>(), [10, 8]);
+        assert_eq!(segments.iter().collect::<Vec<_>>(), [crate::store::SEGMENT_ROWS as u64, 8]);
     }
 }

@@ -41,6 +41,14 @@ struct State {
     synced: u64,
 }
 
+/// What the records of appended events have.
+struct Appended {
+    /// The number of the last one.
+    last: u64,
+    /// How long the run had lasted, s.
+    elapsed_s: f64,
+}
+
 impl RunLog {
     /// The log of a run whose events so far have led to `history`, and which has lasted `before_s` seconds.
     pub(in crate::run) fn new(
@@ -70,6 +78,11 @@ impl RunLog {
         self.append([event], Durability::Soon).map(drop)
     }
 
+    /// Emits an event, and returns how long the run had lasted, as its record says.
+    pub(in crate::run) fn emit_timed(&self, event: RunEvent) -> Result<f64, Fault> {
+        self.append([event], Durability::Soon).map(|appended| appended.elapsed_s)
+    }
+
     /// Emits events that belong together, with a single write to the journal. Their records may reach the disk a moment
     /// later.
     pub(in crate::run) fn emit_all(&self, events: Vec<RunEvent>) -> Result<(), Fault> {
@@ -78,7 +91,7 @@ impl RunLog {
 
     /// Emits an event, and returns when its record is on the disk. The disk is waited for on a thread of its own.
     pub(in crate::run) async fn emit_durable(&self, event: RunEvent) -> Result<(), Fault> {
-        let number = self.append([event], Durability::Now)?;
+        let number = self.append([event], Durability::Now)?.last;
         let log = self.clone();
         let synced = threads::begin("journal", move || log.sync(number)).await;
         // Without a thread the disk is waited for here.
@@ -87,7 +100,7 @@ impl RunLog {
 
     /// Emits an event, and blocks until its record is on the disk.
     pub(in crate::run) fn emit_durable_blocking(&self, event: RunEvent) -> Result<(), Fault> {
-        let number = self.append([event], Durability::Now)?;
+        let number = self.append([event], Durability::Now)?.last;
         self.sync(number)
     }
 
@@ -100,19 +113,20 @@ impl RunLog {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the records of events, and gives the number of the last one. The lock makes the order in the journal the
+    /// Writes the records of events. The lock makes the order in the journal the
     /// order that watchers see.
     fn append(
         &self,
         events: impl IntoIterator<Item = RunEvent>,
         durability: Durability,
-    ) -> Result<u64, Fault> {
+    ) -> Result<Appended, Fault> {
         let mut state = self.state();
         let mut last = state.journal.lines();
+        let elapsed_s = self.elapsed_s();
         let records = events.into_iter().map(|event| {
             last += u64::from(event.is_kept());
             let n = if event.is_kept() { last } else { 0 };
-            let record = Record { n, time: Utc::now(), elapsed_s: Some(self.elapsed_s()), event };
+            let record = Record { n, time: Utc::now(), elapsed_s: Some(elapsed_s), event };
             Emitted::new(record).map(Arc::new)
         });
         let emitted = records.collect::<Result<Vec<_>, _>>().map_err(|error| store_fault(&error))?;
@@ -123,7 +137,7 @@ impl RunLog {
             state.waiting.push_back((emitted, durability));
         }
         self.publish(&mut state);
-        Ok(last)
+        Ok(Appended { last, elapsed_s })
     }
 
     /// Waits until the journal is on the disk up to this record. What waited for it goes to the watchers even if the disk

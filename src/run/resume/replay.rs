@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::local_time::Moment;
 use crate::measurement::TraceSummary;
 use crate::run::resume::transcript::{Asked, Transcript, same};
 use crate::step::align::begins_again;
-use crate::step::{Fault, FaultKind, Forecast, Host, Outcome, Step, Suspension, TraceReader};
+use crate::step::{Fault, FaultKind, Forecast, Host, Now, Outcome, Step, Suspension, TraceReader};
 
 /// A [`Host`] that returns the recorded outcomes to a recipe, in the recorded order. It passes all later calls on.
 pub struct ReplayHost {
@@ -165,10 +164,10 @@ impl Host for ReplayHost {
         self.next.open_trace(trace)
     }
 
-    fn now(&self) -> Result<Moment, Fault> {
+    fn now(&self) -> Result<Now, Fault> {
         let mut tape = self.tape();
         match tape.next(|| "`now()`".to_owned(), |asked| matches!(asked, Asked::Now(_))) {
-            Some(Ok(Asked::Now(moment))) => Ok(moment),
+            Some(Ok(Asked::Now(now))) => Ok(now),
             Some(Ok(Asked::Step(_))) => Err(tape.diverge("`now()`")),
             Some(Err(fault)) => Err(fault),
             None => {

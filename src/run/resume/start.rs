@@ -202,8 +202,8 @@ impl Transcript {
         allowed.into_iter().filter_map(stale).collect()
     }
 
-    /// The readings of `read_power` that are in the journal and in no segment of power, each with its name.
-    pub(in crate::run) fn lost_readings(&self) -> Vec<(PowerReading, String)> {
+    /// The readings of `read_power`, each with its name.
+    pub(in crate::run) fn power_readings(&self) -> Vec<(PowerReading, String)> {
         let of_step = |step: &Performed| {
             let name = step.step.operation.traits().name.unwrap_or_default().to_owned();
             let readings = match &step.told {
@@ -212,7 +212,6 @@ impl Transcript {
             };
             readings.into_iter().map(move |reading| (reading, name.clone()))
         };
-        let all = self.steps().flat_map(of_step);
-        all.filter(|(reading, _)| self.misses_power_of(reading.time_s)).collect()
+        self.steps().flat_map(of_step).collect()
     }
 }

@@ -12,7 +12,7 @@ use crate::operation::Effect;
 use crate::run::events::{AfterFault, RunEvent};
 pub use crate::run::resume::performed::Performed;
 use crate::run::state::history::History;
-use crate::step::{Fault, FaultKind, Outcome, Step};
+use crate::step::{Fault, FaultKind, Now, Outcome, RunTime, Step};
 use crate::store::PowerSegment;
 
 /// A request of the recipe, with its result.
@@ -21,7 +21,7 @@ pub enum Asked {
     /// A step.
     Step(Box<Performed>),
     /// The time.
-    Now(Moment),
+    Now(Now),
 }
 
 /// The journal of a run, read for resuming it.
@@ -37,8 +37,6 @@ pub struct Transcript {
     pub withdrawn: BTreeSet<String>,
     /// Stored segments of power.
     pub segments: Vec<PowerSegment>,
-    /// Times without readings, from and until, seconds since 1970-01-01 UTC.
-    power_gaps: Vec<(f64, f64)>,
     /// Duration of the run so far, s, all its processes together.
     pub elapsed_s: f64,
     /// Attempts at steps that are repeated, by place.
@@ -108,12 +106,12 @@ impl Transcript {
             RunEvent::PowerStored { segment } => {
                 self.withdrawn.remove(&segment.file);
                 self.segments.push(segment.clone());
-                // The first segment after a gap has all readings of the gap that the journal knows.
-                self.power_gaps.clear();
             }
             RunEvent::PowerWithdrawn { file, .. } => self.withdraw_power(file),
             RunEvent::Now { time_s, ahead_s } if !self.history.in_finally => {
-                self.asked.push(Asked::Now(Moment { time_s: *time_s, ahead_s: *ahead_s }));
+                let wall = Moment { time_s: *time_s, ahead_s: *ahead_s };
+                let run = RunTime { elapsed_s: self.elapsed_s, process: self.history.resumed };
+                self.asked.push(Asked::Now(Now { wall, run }));
             }
             RunEvent::Started { .. }
             | RunEvent::RunResumed { .. }
@@ -200,20 +198,11 @@ impl Transcript {
 
     /// A segment of power is missing.
     pub fn withdraw_power(&mut self, file: &str) {
-        let Some(at) = self.segments.iter().position(|segment| segment.file == file) else { return };
-        let until = |segment: &PowerSegment| segment.until_s;
-        let before = self.segments[..at].iter().filter_map(until).fold(f64::NEG_INFINITY, f64::max);
-        let end = until(&self.segments[at]).unwrap_or(f64::INFINITY);
-        self.power_gaps.push((before, end));
-        self.segments.remove(at);
-        self.withdrawn.insert(file.to_owned());
-    }
-
-    /// Whether no segment of power has the readings of this time.
-    #[must_use]
-    pub fn misses_power_of(&self, time_s: f64) -> bool {
-        let until = self.segments.iter().filter_map(|segment| segment.until_s).fold(0.0, f64::max);
-        time_s > until || self.power_gaps.iter().any(|(from, to)| *from < time_s && time_s <= *to)
+        let known = self.segments.len();
+        self.segments.retain(|segment| segment.file != file);
+        if self.segments.len() < known {
+            self.withdrawn.insert(file.to_owned());
+        }
     }
 
     /// Keeps the first `count` requests. The others are repeated.

@@ -1,14 +1,16 @@
 //! Reads recorded power, one reading after the other.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, TimestampMicrosecondType};
-use arrow_array::{Array as _, RecordBatch};
+use arrow_array::{Array as _, Int32Array, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::PowerSegment;
+use super::{PowerSegment, RECORDER, micros};
 use crate::files;
+use crate::measurement::{Detector, PowerReading};
 use crate::store::{StoreError, find};
 
 /// A reading as it is stored.
@@ -16,6 +18,8 @@ use crate::store::{StoreError, find};
 pub struct PowerRow {
     /// When it was read, in seconds since 1970-01-01 UTC.
     pub time_s: f64,
+    /// The detector.
+    pub place: Detector,
     /// The name of the detector in the recipe, or `module/channel`.
     pub detector: String,
     /// The value in `unit`; `None` if the detector had no finite value.
@@ -56,6 +60,33 @@ pub fn read_power(
     Ok(())
 }
 
+/// The readings of `read_power` that are in none of these segments, each with its name. The readings themselves are
+/// compared: their times need not increase, because the clock may have been set.
+///
+/// # Errors
+/// If a segment cannot be read.
+pub fn not_stored(
+    folder: &Path,
+    segments: &[PowerSegment],
+    mut readings: Vec<(PowerReading, String)>,
+) -> Result<Vec<(PowerReading, String)>, StoreError> {
+    // Most recipes with a long record of power read no power themselves.
+    if readings.is_empty() {
+        return Ok(readings);
+    }
+    let mut stored = BTreeSet::new();
+    for segment in segments {
+        read_power(folder, segment, &mut |row| {
+            if row.source != RECORDER {
+                // A time that was read from a file is a whole number of microseconds, apart from its rounding.
+                stored.insert((micros(row.time_s + 0.5e-6), row.place));
+            }
+        })?;
+    }
+    readings.retain(|(reading, _)| !stored.contains(&(micros(reading.time_s), reading.detector)));
+    Ok(readings)
+}
+
 /// `None`: a column is missing or has another type.
 fn rows(batch: &RecordBatch, take: &mut dyn FnMut(PowerRow)) -> Option<()> {
     let column = |name: &str| batch.column_by_name(name);
@@ -69,11 +100,13 @@ fn rows(batch: &RecordBatch, take: &mut dyn FnMut(PowerRow)) -> Option<()> {
     let simulated = column("simulated")?.as_boolean_opt()?;
     let detector = text("detector");
     for row in 0..batch.num_rows() {
-        let place = || format!("{}/{}", module.value(row), channel.value(row));
+        let number = |column: &Int32Array| u8::try_from(column.value(row)).ok();
+        let place = Detector { module: number(module)?, channel: number(channel)? };
         take(PowerRow {
             #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 fit")]
             time_s: times.value(row) as f64 / 1e6,
-            detector: detector.map_or_else(place, |names| names.value(row).to_owned()),
+            place,
+            detector: detector.map_or_else(|| place.to_string(), |names| names.value(row).to_owned()),
             value: value.is_valid(row).then(|| value.value(row)),
             unit: unit.value(row).to_owned(),
             calibration_nm: calibration.is_valid(row).then(|| calibration.value(row)),
