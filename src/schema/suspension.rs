@@ -134,6 +134,7 @@ A sweep that was not accepted is repeated together with its fetches. Each trace 
 keeps the values that it got from the first traces (`steps.<id>`, variables of a script). Sweeps that were accepted are kept. An
 interrupted `wait` continues with its remaining time.
 
-All times of `suspend_when` are durations, so a clock that is set changes none of them. The time between an interruption and its resume is
-not counted. Nobody watched the bench during that time, so `for_s` and `settle_s` then start again, and `every_s` is over.
+All times of `suspend_when` are durations, so a clock that is set changes none of them. Nobody watches the bench between an interruption
+and its resume. So `timeout_s` does not count that time, `for_s` and `settle_s` start again, and `every_s` counts it by the clock of the
+computer.
 ";

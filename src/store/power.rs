@@ -45,6 +45,9 @@ pub struct PowerSegment {
     pub rows: u64,
     /// SHA-256 of the file, hexadecimal.
     pub sha256: String,
+    /// The latest time of its readings, seconds since 1970-01-01 UTC. The clock may have been set later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_s: Option<f64>,
     /// Readings of `record_power` among them; `None` if an older program wrote the segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<u64>,
@@ -119,6 +122,7 @@ impl PowerLog {
         table.add(&batch)?;
         let published = table.publish()?;
         let rows = self.rows.len() as u64;
+        let until_s = self.rows.iter().map(|(reading, ..)| reading.time_s).reduce(f64::max);
         let readings: Vec<PowerReading> = self.rows.iter().map(|(reading, ..)| *reading).collect();
         let levels = PowerLevels::of(&readings, &self.names);
         let recorded = self.rows.iter().filter(|(.., source)| *source == RECORDER).count() as u64;
@@ -126,7 +130,14 @@ impl PowerLog {
         self.since = None;
         self.not_before = 0;
         self.segments += 1;
-        Ok(Some(PowerSegment { file, rows, sha256: published.sha256, recorded: Some(recorded), levels }))
+        Ok(Some(PowerSegment {
+            file,
+            rows,
+            sha256: published.sha256,
+            until_s,
+            recorded: Some(recorded),
+            levels,
+        }))
     }
 
     fn name(&self, detector: Detector) -> String {

@@ -37,7 +37,7 @@ struct Judged {
     /// The last sweep has not been found good yet.
     is_pending: bool,
     /// The time of the last good judgement.
-    good: Option<RunTime>,
+    good: Option<Now>,
 }
 
 impl Suspender {
@@ -117,7 +117,14 @@ impl Suspender {
         let is_due = is_last_chance
             || match judged.good {
                 None => true,
-                Some(good) => self.run_time()?.without_gap_since(good).is_none_or(|passed| passed >= every_s),
+                Some(good) => {
+                    let now = self.host.now()?;
+                    match now.run.without_gap_since(good.run) {
+                        Some(passed) => passed >= every_s,
+                        // Only the clock on the wall went on between two processes.
+                        None => !(0.0..every_s).contains(&(now.wall.time_s - good.wall.time_s)),
+                    }
+                }
             };
         if is_due { self.judge(&step.place) } else { Ok(()) }
     }
@@ -148,7 +155,7 @@ impl Suspender {
 
     fn found_good(&self) -> Result<(), Fault> {
         if self.suspends() {
-            let good = Some(self.run_time()?);
+            let good = Some(self.host.now()?);
             self.set_judged(Judged { is_pending: false, good, ..self.judged() });
         }
         Ok(())

@@ -121,6 +121,7 @@ fn link_losses_holds_power_and_answers_are_told() {
         file: "power/0001.parquet".into(),
         rows: 40,
         sha256: String::new(),
+        until_s: None,
         recorded: None,
         levels: Vec::new(),
     };
