@@ -4,7 +4,7 @@
 use std::io::Read as _;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     IF_NONE_MATCH, VARY,
@@ -12,9 +12,12 @@ use axum::http::header::{
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use flate2::read::GzDecoder;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::accept;
 use super::problem::Problem;
+use super::read::Path;
 use super::state::App;
 use super::wire::instrument::Root;
 
@@ -72,8 +75,17 @@ fn serve(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
     asset.map(|asset| asset.reply(headers)).ok_or_else(|| Problem::not_found(&format!("`{name}`")))
 }
 
+/// Which file of a page.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct AssetPath {
+    name: String,
+}
+
 /// Returns a file of a page.
-pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn asset(
+    Path(AssetPath { name }): Path<AssetPath>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     serve(&name, &headers)
 }
 

@@ -196,11 +196,13 @@ async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -
     }
     let defaults = desk.queue.defaults().clone();
     let budget = Budget::for_request(RECIPES_WORTH).await?;
+    let given = json!(entry);
     let expand = move || expand_entry(&entry, &defaults, FilePath::new(""));
     let Expanded { tasks, findings } = budget.run_on_thread(expand).await?.map_err(|wrong| {
         let problem = |EntryFinding { error, .. }: EntryFinding| {
+            let pointer: String = error.path.iter().map(|name| format!("/{name}")).collect();
             let loc: Vec<String> = std::iter::once("body".to_owned()).chain(error.path).collect();
-            json!({ "type": "value_error", "loc": loc, "msg": error.message, "input": null })
+            json!({ "type": "value_error", "loc": loc, "msg": error.message, "input": given.pointer(&pointer) })
         };
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, wrong.into_iter().map(problem).collect::<Vec<_>>())
     })?;

@@ -1,24 +1,29 @@
 //! The page that asks for the token and begins a session, and the end of a session.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::{Extension, Form, Json};
+use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::accept;
 use super::access::{self, Client, Granted, Right};
 use super::listen::Peer;
+use super::problem::Problem;
+use super::read::{Form, Query};
 use super::state::{App, AppState};
 
 const PAGE: &str = include_str!("login.html");
 
-#[derive(Debug, Deserialize)]
+/// What the login page sends.
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct LoginForm {
+    /// One of the two tokens.
     token: String,
 }
 
@@ -43,8 +48,9 @@ const POLICY: [(HeaderName, &str); 1] = [(
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Where the browser goes after the login.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct LoginQuery {
+    /// A path of this server; the dashboard if it is left out.
     to: Option<String>,
 }
 
@@ -88,6 +94,7 @@ pub(super) async fn log_in(
     peer: Option<Extension<Peer>>,
     client: Option<Extension<Client>>,
     Query(query): Query<LoginQuery>,
+    headers: HeaderMap,
     Form(form): Form<LoginForm>,
 ) -> Response {
     let next = Redirect::to(query.page().unwrap_or("/"));
@@ -96,6 +103,9 @@ pub(super) async fn log_in(
     }
     let Some(identifier) = access::begin_session(&app, form.token.trim().to_owned()).await else {
         app.access.note(peer.map(|Extension(peer)| peer), "a wrong token was given at `/login`");
+        if !accept::names_page(&headers) {
+            return Problem::new(StatusCode::UNAUTHORIZED, "the token is wrong").into_response();
+        }
         let page = query.form().replace("<!--told-->", "<p role=\"alert\">The token is wrong.</p>");
         return (StatusCode::UNAUTHORIZED, POLICY, Html(page)).into_response();
     };

@@ -35,10 +35,9 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    /// The value of a query parameter is wrong.
-    pub(super) fn wrong_query(parameter: &str, why: &str) -> Self {
-        let problem =
-            json!({ "type": "value_error", "loc": ["query", parameter], "msg": why, "input": null });
+    /// The value at a place of the request is wrong.
+    pub(super) fn wrong(kind: &str, place: &[&str], why: &str, input: &Value) -> Self {
+        let problem = json!({ "type": kind, "loc": place, "msg": why, "input": input });
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
     }
 

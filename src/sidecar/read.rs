@@ -23,6 +23,8 @@ pub(super) struct Query<T>(pub(super) T);
 pub(super) struct Path<T>(pub(super) T);
 /// A JSON body. It may be omitted if no field is required.
 pub(super) struct Body<T>(pub(super) T);
+/// The fields of a form.
+pub(super) struct Form<T>(pub(super) T);
 /// A JSON body with values for recipes. Numbers that a double cannot represent are refused.
 pub(super) struct RecipeBody<T>(pub(super) T);
 
@@ -36,20 +38,30 @@ pub(super) fn read<T: DeserializeOwned + JsonSchema>(
     serde_json::from_value(values).map_err(|error| refused_by_type(&error, given, place))
 }
 
-// The next four work for values of any type. In the generic code around them, they would be compiled for each wire type.
+// The next ones work for values of any type. In the generic code around them, they would be compiled for each wire type.
 
 fn query(uri: &Uri) -> Result<Map<String, Value>, Problem> {
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
         .map_err(|error| Problem::bad_request(&error.to_string()))?;
-    Ok(pairs.0.into_iter().map(|(name, value)| (name, Value::String(value))).collect())
+    Ok(texts(pairs.0))
 }
 
-fn path(found: Result<RawPathParams, RawPathParamsRejection>) -> Result<Map<String, Value>, Problem> {
-    let found = found.map_err(|error| {
-        let problem =
-            json!({ "type": "value_error", "loc": ["path"], "msg": error.to_string(), "input": null });
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
-    })?;
+fn texts(pairs: Vec<(String, String)>) -> Map<String, Value> {
+    pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
+}
+
+async fn form<S: Send + Sync>(request: Request, state: &S) -> Result<Map<String, Value>, Problem> {
+    let pairs = axum::Form::<Vec<(String, String)>>::from_request(request, state).await;
+    let pairs = pairs.map_err(|error| Problem::new(error.status(), error.body_text()))?;
+    Ok(texts(pairs.0))
+}
+
+fn path(
+    uri: &Uri,
+    found: Result<RawPathParams, RawPathParamsRejection>,
+) -> Result<Map<String, Value>, Problem> {
+    let found = found
+        .map_err(|error| Problem::wrong("value_error", &["path"], &error.to_string(), &json!(uri.path())))?;
     Ok(found.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect())
 }
 
@@ -59,8 +71,7 @@ fn coerced(schema: &Schema, given: &Map<String, Value>, place: &str) -> Result<V
 }
 
 fn refused_by_type(error: &serde_json::Error, given: &Map<String, Value>, place: &str) -> Problem {
-    let problem = json!({ "type": "value_error", "loc": [place], "msg": error.to_string(), "input": given });
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
+    Problem::wrong("value_error", &[place], &error.to_string(), &json!(given))
 }
 
 impl<S: Sync, T: DeserializeOwned + JsonSchema> FromRequestParts<S> for Query<T> {
@@ -76,7 +87,7 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequestParts<S> for P
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let found = RawPathParams::from_request_parts(parts, state).await;
-        read(&path(found)?, "path").map(Self)
+        read(&path(&parts.uri, found)?, "path").map(Self)
     }
 }
 
@@ -88,6 +99,14 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequest<S> for Body<T
     }
 }
 
+impl<S: Send + Sync, T: DeserializeOwned + JsonSchema> FromRequest<S> for Form<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        read(&form(request, state).await?, "body").map(Self)
+    }
+}
+
 impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> for RecipeBody<T> {
     type Rejection = Problem;
 
@@ -96,7 +115,8 @@ impl<S: Send + Sync, T: DeserializeOwned + JsonSchema + 'static> FromRequest<S> 
         let changed = std::str::from_utf8(&bytes).ok().and_then(decimal::changed_in_json);
         if let Some((number, printed)) = changed {
             let (message, hint) = decimal::changed_words(&number, &printed);
-            return Err(wrong("value_error", &format!("{message}; {hint}")));
+            let why = format!("{message}; {hint}");
+            return Err(Problem::wrong("value_error", &["body"], &why, &json!(number)));
         }
         let given = object(&bytes)?;
         refuse_unknown::<T>(&given)?;
@@ -138,11 +158,6 @@ async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Pro
     read.map_err(|error| Problem::new(error.status(), error.body_text()))
 }
 
-fn wrong(kind: &str, message: &str) -> Problem {
-    let problem = json!({ "type": kind, "loc": ["body"], "msg": message, "input": null });
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, vec![problem])
-}
-
 fn read_body<T: DeserializeOwned + JsonSchema>(bytes: &[u8]) -> Result<T, Problem> {
     read(&object(bytes)?, "body")
 }
@@ -155,8 +170,11 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     match body {
         Ok(Value::Object(given)) => Ok(given),
         Ok(Value::Null) => Ok(Map::new()),
-        Ok(_) => Err(wrong("dict_type", "an object is required")),
-        Err(error) => Err(wrong("json_invalid", &format!("this is not JSON: {error}"))),
+        Ok(other) => Err(Problem::wrong("dict_type", &["body"], "an object is required", &other)),
+        Err(error) => {
+            let why = format!("this is not JSON: {error}");
+            Err(Problem::wrong("json_invalid", &["body"], &why, &Value::Null))
+        }
     }
 }
 

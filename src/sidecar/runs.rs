@@ -15,6 +15,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde_json::json;
 use tokio::task::spawn_blocking;
 
 pub(super) use self::figures::FiguresOfRuns;
@@ -52,7 +53,11 @@ pub(super) async fn list(
     State(app): State<App>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<RunsReply>, Problem> {
-    let filter = query.filter().map_err(|(parameter, why)| Problem::wrong_query(parameter, &why))?;
+    let given = json!(query);
+    let wrong = |parameter: &str, why: &str| {
+        Problem::wrong("value_error", &["query", parameter], why, &given[parameter])
+    };
+    let filter = query.filter().map_err(|(parameter, why)| wrong(parameter, &why))?;
     let out = app.session.setup().out.clone();
     let limit = usize::from(query.limit.unwrap_or(PAGE));
     if filter == Filter::default() {
@@ -63,7 +68,7 @@ pub(super) async fn list(
     let selected = spawn_blocking(move || catalogue::select(&out, &filter, query.before.as_deref(), limit));
     let selected = selected.await.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
     let selected = selected.map_err(|error| match error {
-        SelectError::Condition(wrong) => Problem::wrong_query("where", &wrong.render(false)),
+        SelectError::Condition(condition) => wrong("where", &condition.render(false)),
         SelectError::Store(error) => error.into(),
         SelectError::Catalogue(_) | SelectError::Sql(_) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, chain(&error))

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket};
 use axum::response::Response;
 
-use super::{of_listener, say_goodbye, send};
+use super::{Upgrade, say_goodbye, send};
 use crate::sidecar::access::Granted;
 use crate::sidecar::state::App;
 use crate::sidecar::stream_end::StreamEnd;
@@ -19,9 +19,9 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 pub(in crate::sidecar) async fn stream(
     State(app): State<App>,
     Extension(granted): Extension<Granted>,
-    upgrade: WebSocketUpgrade,
+    Upgrade(upgrade): Upgrade,
 ) -> Response {
-    of_listener(upgrade).on_upgrade(move |socket| serve(socket, app, granted))
+    upgrade.on_upgrade(move |socket| serve(socket, app, granted))
 }
 
 async fn serve(mut socket: WebSocket, app: App, granted: Granted) {

@@ -9,25 +9,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 pub(in crate::sidecar) use groups::Groups;
 pub(in crate::sidecar) use updates::ReadingTexts;
 
-use super::{SEND_LIMIT, of_listener, say_goodbye, send};
+use super::{SEND_LIMIT, Upgrade, say_goodbye, send};
 use crate::sidecar::access::Granted;
 use crate::sidecar::listen::Outgoing;
 use crate::sidecar::problem::Problem;
-use crate::sidecar::read::{Query, read};
+use crate::sidecar::read::Query;
 use crate::sidecar::state::{App, Stream};
 use crate::sidecar::stream_end::StreamEnd;
 use crate::sidecar::wire::power::{Frame, timestamp};
@@ -51,12 +50,13 @@ pub(in crate::sidecar) async fn stream(
     State(app): State<App>,
     Extension(granted): Extension<Granted>,
     Extension(outgoing): Extension<Arc<Outgoing>>,
-    RawQuery(query): RawQuery,
-    upgrade: WebSocketUpgrade,
+    wanted: Result<Query<PowerStreamQuery>, Problem>,
+    Upgrade(upgrade): Upgrade,
 ) -> Response {
-    match parse(query.as_deref().unwrap_or_default()) {
-        Ok(wanted) => of_listener(upgrade)
-            .on_upgrade(move |socket| serve(socket, Frames::open(app, granted, &wanted), outgoing)),
+    match wanted {
+        Ok(Query(wanted)) => {
+            upgrade.on_upgrade(move |socket| serve(socket, Frames::open(app, granted, &wanted), outgoing))
+        }
         Err(problem) => Problem::new(StatusCode::FORBIDDEN, problem.detail).into_response(),
     }
 }
@@ -73,15 +73,6 @@ pub(in crate::sidecar) async fn events(
         Some((Ok::<_, Infallible>(Event::default().data(text.as_str())), frames))
     });
     Sse::new(events).into_response()
-}
-
-fn parse(query: &str) -> Result<PowerStreamQuery, Problem> {
-    let uri = format!("/?{query}").parse().map_err(|_| Problem::bad_request("the query cannot be read"))?;
-    let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri)
-        .map_err(|error| Problem::bad_request(&error.to_string()))?;
-    let given: Map<String, Value> =
-        pairs.0.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
-    read(&given, "query")
 }
 
 /// The frames of live power for one client.

@@ -2,12 +2,12 @@
 
 use chrono::Utc;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Filter, GivenFilter, WrongField, WrongFilter};
 
 /// Which page of the runs.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PageQuery {
     /// Runs on the page.
     #[schemars(range(min = 1, max = 500))]
