@@ -20,6 +20,7 @@ mod overview;
 mod problem;
 mod range;
 mod read;
+mod reply;
 mod routes;
 mod runs;
 mod state;

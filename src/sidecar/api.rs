@@ -96,7 +96,8 @@ pub(super) struct Words {
     id: &'static str,
     summary: &'static str,
     section: &'static str,
-    right: Right,
+    /// `None` for an operation that needs no token.
+    right: Option<Right>,
 }
 
 /// A handler that can be served and described. `M` has the types of its parameters and of its reply.
@@ -159,7 +160,7 @@ impl Routes {
         id: &'static str,
         summary: &'static str,
     ) -> Self {
-        let words = Words { id, summary, section: self.section, right: Right::ReadOnly };
+        let words = Words { id, summary, section: self.section, right: Some(Right::ReadOnly) };
         let described = handler.clone();
         self.add(path, words, || handler.get(), || described.get_described(words))
     }
@@ -172,7 +173,7 @@ impl Routes {
         id: &'static str,
         summary: &'static str,
     ) -> Self {
-        let words = Words { id, summary, section: self.section, right: Right::Full };
+        let words = Words { id, summary, section: self.section, right: Some(Right::Full) };
         let described = handler.clone();
         self.add(path, words, || handler.get(), || described.get_described(words))
     }
@@ -185,7 +186,33 @@ impl Routes {
         id: &'static str,
         summary: &'static str,
     ) -> Self {
-        let words = Words { id, summary, section: self.section, right: Right::Full };
+        let words = Words { id, summary, section: self.section, right: Some(Right::Full) };
+        let described = handler.clone();
+        self.add(path, words, || handler.post(), || described.post_described(words))
+    }
+
+    /// Adds the handler of GET requests that need no token.
+    pub(super) fn open_get<M>(
+        self,
+        path: &'static str,
+        handler: impl Documented<M>,
+        id: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        let words = Words { id, summary, section: self.section, right: None };
+        let described = handler.clone();
+        self.add(path, words, || handler.get(), || described.get_described(words))
+    }
+
+    /// Adds the handler of POST requests that need no token.
+    pub(super) fn open_post<M>(
+        self,
+        path: &'static str,
+        handler: impl Documented<M>,
+        id: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        let words = Words { id, summary, section: self.section, right: None };
         let described = handler.clone();
         self.add(path, words, || handler.post(), || described.post_described(words))
     }
@@ -211,7 +238,7 @@ impl Routes {
         served: impl FnOnce() -> MethodRouter<App>,
         described: impl FnOnce() -> ApiMethodRouter<App>,
     ) -> Self {
-        self.table.add(path, words.right);
+        self.table.add(path, words.right.unwrap_or(Right::Full));
         self.kind = match self.kind {
             Kind::Served(router) => Kind::Served(router.route(path, served())),
             Kind::Described(router) => Kind::Described(Box::new(router.api_route(path, described()))),

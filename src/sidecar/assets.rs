@@ -18,6 +18,7 @@ use serde::Deserialize;
 use super::accept;
 use super::problem::Problem;
 use super::read::Path;
+use super::reply::{Reply, Service};
 use super::state::App;
 use super::wire::instrument::Root;
 
@@ -100,9 +101,9 @@ pub(super) async fn docs(headers: HeaderMap) -> Result<Response, Problem> {
 }
 
 /// Returns information about the service to programs, and the dashboard to browsers.
-pub(super) async fn root(State(_): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn root(State(_): State<App>, headers: HeaderMap) -> Result<Reply<Service>, Problem> {
     if accept::names_page(&headers) {
-        return serve("index.html", &headers);
+        return serve("index.html", &headers).map(Reply::new);
     }
     let root = Root {
         service: "EXFO CTP10 Vector Analyzer API",
@@ -110,7 +111,7 @@ pub(super) async fn root(State(_): State<App>, headers: HeaderMap) -> Result<Res
         server: format!("ctp10 {}", env!("CARGO_PKG_VERSION")),
         status: "running",
     };
-    Ok(Json(root).into_response())
+    Ok(Reply::new(Json(root)))
 }
 
 #[cfg(test)]

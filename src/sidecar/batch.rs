@@ -5,7 +5,7 @@ use std::path::Path as FilePath;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::Html;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use super::api::Routes;
 use super::headers::REPORT_POLICY;
 use super::problem::Problem;
 use super::read::{Path, Query, RecipeBody};
+use super::reply::{Created, Page, Reply};
 use super::state::{App, AppState, BatchQueue};
 use super::wire::batch::{AddedReply, BatchReply, ItemPath, MoveQuery, ReleaseQuery};
 use crate::batch::{
@@ -119,9 +120,9 @@ async fn show(State(app): State<App>) -> Result<Json<BatchReply>, Problem> {
 }
 
 /// Returns the report of the items so far.
-async fn report(State(app): State<App>) -> Result<Response, Problem> {
+async fn report(State(app): State<App>) -> Result<Reply<Page>, Problem> {
     let page = app.queue()?.page(&app.session.setup().out).await?;
-    Ok((REPORT_POLICY, Html(page)).into_response())
+    Ok(Reply::new((REPORT_POLICY, Html(page))))
 }
 
 /// Pauses the queue, so that no item begins.
@@ -183,7 +184,10 @@ async fn move_to(
 }
 
 /// Adds items.
-async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -> Result<Response, Problem> {
+async fn add(
+    State(app): State<App>,
+    RecipeBody(entry): RecipeBody<ItemEntry>,
+) -> Result<Reply<Created<AddedReply>>, Problem> {
     let desk = app.batch_queue()?;
     if !desk.open {
         let message = format!("batch `{}` has a file: add the item there", desk.queue.batch());
@@ -222,5 +226,5 @@ async fn add(State(app): State<App>, RecipeBody(entry): RecipeBody<ItemEntry>) -
         findings.extend(checked.findings.iter().map(Diagnostic::json));
     }
     let numbers = desk.queue.add(items).await?;
-    Ok((StatusCode::CREATED, Json(AddedReply { numbers, findings })).into_response())
+    Ok(Reply::created(AddedReply { numbers, findings }, None))
 }

@@ -1,6 +1,9 @@
 //! The OpenAPI document, generated from the routes and the wire types.
 
-use aide::openapi::{ApiKeyLocation, Info, OpenApi, ReferenceOr, SecurityScheme, Server, Tag};
+use aide::openapi::{
+    ApiKeyLocation, Info, OpenApi, Parameter, ParameterSchemaOrContent, ReferenceOr, SecurityRequirement,
+    SecurityScheme, Server, Tag,
+};
 use aide::transform::{TransformOpenApi, TransformOperation};
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +13,7 @@ use super::access::Right;
 use super::api::Routes;
 use super::problem::Problem;
 use super::routes;
-use super::state::App;
+use super::state::{App, Defaults};
 use crate::threads;
 
 const TITLE: &str = "ctp10";
@@ -32,6 +35,11 @@ const SECTIONS: [(&str, &str); 11] = [
 const TOKEN: &str = "token";
 const READ_ONLY_TOKEN: &str = "readOnlyToken";
 const SESSION: &str = "session";
+
+/// An empty requirement means that no token is needed.
+fn no_token() -> SecurityRequirement {
+    SecurityRequirement::default()
+}
 
 /// The parts of the document that do not come from the routes.
 pub(super) fn document() -> OpenApi {
@@ -60,15 +68,21 @@ pub(super) fn finish(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
         description: Some(description.to_owned()),
         extensions: Default::default(),
     };
-    api.security_scheme(TOKEN, bearer("Allows everything. Required if the server listens beyond loopback."))
+    // Any request can be refused, also before its handler sees it.
+    api.default_response::<Problem>()
+        .security_scheme(TOKEN, bearer("Allows everything. Required if the server listens beyond loopback."))
         .security_scheme(
             READ_ONLY_TOKEN,
             bearer("Allows to look at runs, reports, the queue and live power."),
         )
 }
 
-/// Says which tokens allow an operation.
-pub(super) fn allow(operation: TransformOperation<'_>, right: Right) -> TransformOperation<'_> {
+/// Says which tokens allow an operation. `None` means that it needs none.
+pub(super) fn allow(mut operation: TransformOperation<'_>, right: Option<Right>) -> TransformOperation<'_> {
+    let Some(right) = right else {
+        operation.inner_mut().security.push(no_token());
+        return operation;
+    };
     let operation = operation.security_requirement(TOKEN);
     let operation = match right {
         Right::ReadOnly => operation.security_requirement(READ_ONLY_TOKEN),
@@ -91,16 +105,31 @@ fn complete(document: &mut OpenApi, app: &App) {
     };
     let components = document.components.get_or_insert_default();
     components.security_schemes.insert(SESSION.to_owned(), ReferenceOr::Item(session));
-    if app.access.needs_token() {
-        return;
-    }
     let paths = document.paths.iter_mut().flat_map(|paths| paths.paths.values_mut());
     for item in paths {
         let ReferenceOr::Item(item) = item else { continue };
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
-            // An empty requirement means that no token is needed.
-            operation.security.insert(0, Default::default());
+            if !app.access.needs_token() && !operation.security.contains(&no_token()) {
+                operation.security.insert(0, no_token());
+            }
+            for parameter in &mut operation.parameters {
+                complete_default(parameter, app.options.defaults);
+            }
         }
+    }
+}
+
+/// Adds the default of a parameter that the configuration of the server decides about.
+fn complete_default(parameter: &mut ReferenceOr<Parameter>, defaults: Defaults) {
+    let ReferenceOr::Item(Parameter::Query { parameter_data, .. }) = parameter else { return };
+    let default = match parameter_data.name.as_str() {
+        "module" => defaults.module,
+        "channel" => defaults.channel,
+        "trace_type" => defaults.trace_type,
+        _ => return,
+    };
+    if let ParameterSchemaOrContent::Schema(schema) = &mut parameter_data.format {
+        schema.json_schema.insert("default".to_owned(), default.into());
     }
 }
 

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, Redirect};
 use axum::{Extension, Json};
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -16,6 +16,7 @@ use super::access::{self, Client, Granted, Right};
 use super::listen::Peer;
 use super::problem::Problem;
 use super::read::{Form, Query};
+use super::reply::{Page, Reply, Session};
 use super::state::{App, AppState};
 
 const PAGE: &str = include_str!("login.html");
@@ -84,8 +85,9 @@ pub(super) fn redirect(asked: &Uri) -> Redirect {
     }
 }
 
-pub(super) async fn page(Query(query): Query<LoginQuery>) -> impl IntoResponse {
-    (POLICY, Html(query.form()))
+/// Returns the login page.
+pub(super) async fn page(Query(query): Query<LoginQuery>) -> Reply<Page> {
+    Reply::new((POLICY, Html(query.form())))
 }
 
 /// Begins a session.
@@ -96,21 +98,21 @@ pub(super) async fn log_in(
     Query(query): Query<LoginQuery>,
     headers: HeaderMap,
     Form(form): Form<LoginForm>,
-) -> Response {
+) -> Reply<Session> {
     let next = Redirect::to(query.page().unwrap_or("/"));
     if !app.access.needs_token() {
-        return next.into_response();
+        return Reply::new(next);
     }
     let Some(identifier) = access::begin_session(&app, form.token.trim().to_owned()).await else {
         app.access.note(peer.map(|Extension(peer)| peer), "a wrong token was given at `/login`");
         if !accept::names_page(&headers) {
-            return Problem::new(StatusCode::UNAUTHORIZED, "the token is wrong").into_response();
+            return Reply::new(Problem::new(StatusCode::UNAUTHORIZED, "the token is wrong"));
         }
         let page = query.form().replace("<!--told-->", "<p role=\"alert\">The token is wrong.</p>");
-        return (StatusCode::UNAUTHORIZED, POLICY, Html(page)).into_response();
+        return Reply::new((StatusCode::UNAUTHORIZED, POLICY, Html(page)));
     };
     let cookie = app.cookie(&identifier, access::SESSION_SECONDS, client);
-    ([(SET_COOKIE, cookie)], next).into_response()
+    Reply::new(([(SET_COOKIE, cookie)], next))
 }
 
 /// Ends the session of the browser.
@@ -118,9 +120,9 @@ pub(super) async fn log_out(
     State(app): State<App>,
     client: Option<Extension<Client>>,
     headers: HeaderMap,
-) -> Response {
+) -> Reply<Session> {
     access::end_session(&app, &headers).await;
-    ([(SET_COOKIE, app.cookie("", 0, client))], Redirect::to("/login")).into_response()
+    Reply::new(([(SET_COOKIE, app.cookie("", 0, client))], Redirect::to("/login")))
 }
 
 impl AppState {

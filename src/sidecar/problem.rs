@@ -2,9 +2,7 @@
 
 use aide::OperationOutput;
 use aide::generate::GenContext;
-use aide::openapi::{
-    MediaType, Operation, Response as Documented, SchemaObject, StatusCode as DocumentedStatus,
-};
+use aide::openapi::{MediaType, Operation, Response as Documented, SchemaObject};
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -182,7 +180,11 @@ impl OperationOutput for Problem {
         let schema = json_schema!({
             "type": "object",
             "required": ["detail"],
-            "properties": { "detail": { "description": "a text, or a list of findings if a value is wrong (422)" } },
+            "properties": { "detail": {
+                "description": "a text, or a list if values are wrong (422)",
+                "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "object" } }],
+            } },
+            "additionalProperties": false,
         });
         let media = MediaType {
             schema: Some(SchemaObject { json_schema: schema, external_docs: None, example: None }),
@@ -193,12 +195,5 @@ impl OperationOutput for Problem {
             content: [("application/json".to_owned(), media)].into_iter().collect(),
             ..Documented::default()
         })
-    }
-
-    fn inferred_responses(
-        ctx: &mut GenContext,
-        operation: &mut Operation,
-    ) -> Vec<(Option<DocumentedStatus>, Documented)> {
-        Self::operation_response(ctx, operation).map(|response| (None, response)).into_iter().collect()
     }
 }

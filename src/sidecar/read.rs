@@ -204,15 +204,25 @@ impl<T: JsonSchema> OperationInput for Path<T> {
 
 impl<T: JsonSchema> OperationInput for Body<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
-        let json_schema = ctx.schema.subschema_for::<T>();
-        let required = ctx.resolve_schema(&json_schema).get("required").is_some();
-        let schema = SchemaObject { json_schema, external_docs: None, example: None };
-        let media = MediaType { schema: Some(schema), ..MediaType::default() };
-        let body = RequestBody {
-            content: [("application/json".to_owned(), media)].into_iter().collect(),
-            required,
-            ..RequestBody::default()
-        };
-        set_body(ctx, operation, body);
+        describe_body::<T>(ctx, operation, "application/json");
     }
+}
+
+impl<T: JsonSchema> OperationInput for Form<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        describe_body::<T>(ctx, operation, "application/x-www-form-urlencoded");
+    }
+}
+
+fn describe_body<T: JsonSchema>(ctx: &mut GenContext, operation: &mut Operation, media_type: &str) {
+    let json_schema = ctx.schema.subschema_for::<T>();
+    let required = ctx.resolve_schema(&json_schema).get("required").is_some();
+    let schema = SchemaObject { json_schema, external_docs: None, example: None };
+    let media = MediaType { schema: Some(schema), ..MediaType::default() };
+    let body = RequestBody {
+        content: [(media_type.to_owned(), media)].into_iter().collect(),
+        required,
+        ..RequestBody::default()
+    };
+    set_body(ctx, operation, body);
 }

@@ -19,7 +19,7 @@ use super::live::{health, power};
 use super::problem::Problem;
 use super::state::App;
 use super::wire::power::timestamp;
-use super::{assets, batch, docs, headers, intake, login};
+use super::{assets, batch, docs, headers, intake};
 
 /// The router for all paths.
 pub(super) fn router(app: App) -> Router {
@@ -28,8 +28,6 @@ pub(super) fn router(app: App) -> Router {
     let base = app.options.base.clone();
     let known = gate.clone();
     let routes = routes
-        .route("/login", axum::routing::get(login::page).post(login::log_in))
-        .route("/logout", axum::routing::post(login::log_out))
         .fallback(async move |State(app): State<App>, request: Request| elsewhere(&app, &known, &request))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not supported here")
@@ -58,7 +56,7 @@ pub(super) fn router(app: App) -> Router {
 
 /// Whether the path of a route begins with this name.
 pub(super) fn has_first_name(name: &str) -> bool {
-    matches!(name, "login" | "logout") || served().1.has_first_name(name)
+    served().1.has_first_name(name)
 }
 
 /// All routes with a right: the API, its pages and its WebSockets.

@@ -33,8 +33,6 @@ use crate::session::LiveRun;
 use crate::store::runs::{self, FoundRun};
 use crate::store::{RunState, StoreError, WatchdogRecord, read_run_journal, watchdog_records};
 
-/// Default number of runs per page.
-const PAGE: u16 = 50;
 /// How a request names a run.
 const RUN_NAMES: &str = "a run is named by its identifier, by its first characters, by the name of its recipe, by `last`, or, \
     while it is active, by `current`";
@@ -59,7 +57,7 @@ pub(super) async fn list(
     };
     let filter = query.filter().map_err(|(parameter, why)| wrong(parameter, &why))?;
     let out = app.session.setup().out.clone();
-    let limit = usize::from(query.limit.unwrap_or(PAGE));
+    let limit = usize::from(query.limit);
     if filter == Filter::default() {
         // The newest runs are found without the catalogue.
         let page = read_on_thread(move || runs::page(&out, query.before.as_deref(), limit)).await?;

@@ -57,6 +57,8 @@ GET /runs/{}
 GET /runs/{}/events
 GET /runs/{}/archive
 GET /session
+GET POST /login
+POST /logout
 POST /runs/{}/pause
 POST /runs/{}/resume
 POST /runs/{}/abort

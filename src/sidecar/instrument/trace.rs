@@ -4,7 +4,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -15,6 +14,7 @@ use crate::measurement::{Detector, Grid, TraceKind};
 use crate::session::Cut;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Query;
+use crate::sidecar::reply::{Npy, Reply, TraceData};
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::stream::Turn;
 use crate::sidecar::wire::instrument::TraceMetadata;
@@ -141,17 +141,17 @@ pub(in crate::sidecar) async fn metadata(
 pub(in crate::sidecar) async fn data(
     State(app): State<App>,
     Query(query): Query<TraceQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Reply<TraceData>, Problem> {
     let (turn, metadata, trace) = app.download(query).await?;
     let body = turn.body(move |out| formats::json(&*trace, &json!(metadata), out));
-    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+    Ok(Reply::new(([(CONTENT_TYPE, "application/json")], body)))
 }
 
 /// Returns a trace as a `.npy` file with the float64 fields `wavelengths` (nm) and `values` (dB or dBm).
 pub(in crate::sidecar) async fn binary(
     State(app): State<App>,
     Query(query): Query<TraceQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Reply<Npy>, Problem> {
     let (turn, metadata, trace) = app.download(query).await?;
     let TraceMetadata { module, channel, trace_type, num_points, .. } = metadata;
     let name = format!("attachment; filename=trace_m{module}_c{channel}_t{trace_type}.npy");
@@ -161,5 +161,5 @@ pub(in crate::sidecar) async fn binary(
         (CONTENT_LENGTH, formats::npy_bytes(["wavelengths", "values"], num_points).to_string()),
     ];
     let body = turn.body(move |out| formats::npy(&*trace, ["wavelengths", "values"], out));
-    Ok((headers, body).into_response())
+    Ok(Reply::new((headers, body)))
 }

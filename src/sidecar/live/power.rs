@@ -27,6 +27,7 @@ use crate::sidecar::access::Granted;
 use crate::sidecar::listen::Outgoing;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Query;
+use crate::sidecar::reply::{self, Reply};
 use crate::sidecar::state::{App, Stream};
 use crate::sidecar::stream_end::StreamEnd;
 use crate::sidecar::wire::power::{Frame, timestamp};
@@ -39,10 +40,17 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Which power a client wants.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(in crate::sidecar) struct PowerStreamQuery {
+    /// The module's slot.
     #[schemars(range(min = 1, max = 20))]
     module: Option<u8>,
+    /// Least time between two frames of readings, s.
     #[schemars(range(min = 0.01, max = 10.0))]
-    interval: Option<f64>,
+    #[serde(default = "usual_interval_s")]
+    interval: f64,
+}
+
+fn usual_interval_s() -> f64 {
+    0.1
 }
 
 /// Streams live power over a WebSocket. Values out of range are answered with 403, as clients of the Python service expect.
@@ -66,13 +74,13 @@ pub(in crate::sidecar) async fn events(
     State(app): State<App>,
     Extension(granted): Extension<Granted>,
     Query(wanted): Query<PowerStreamQuery>,
-) -> Response {
+) -> Reply<reply::Events> {
     // A frame is made when the connection can take it, so a slow client loses frames and does not delay others.
     let events = stream::unfold(Frames::open(app, granted, &wanted), |mut frames| async move {
         let text = frames.next().await.ok()?;
         Some((Ok::<_, Infallible>(Event::default().data(text.as_str())), frames))
     });
-    Sse::new(events).into_response()
+    Reply::new(Sse::new(events))
 }
 
 /// The frames of live power for one client.

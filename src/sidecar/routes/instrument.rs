@@ -25,6 +25,9 @@ pub(super) fn instrument(routes: Routes) -> Routes {
             "get_health",
             "Whether the service is alive. Sends nothing to the instrument",
         )
+        .open_get("/login", login::page, "get_login_page", "The page that asks for a token")
+        .open_post("/login", login::log_in, "log_in", "Begins a session with one of the tokens")
+        .open_post("/logout", login::log_out, "log_out", "Ends the session, and its open streams")
         .section("Connection")
         .look(
             "/connection/status",

@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
 
 use super::RunOfRequest;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::Path;
+use crate::sidecar::reply::{Archive, Reply};
 use crate::sidecar::state::App;
 use crate::sidecar::wire::runs::RunPath;
 use crate::store::write_archive;
@@ -15,11 +15,11 @@ use crate::store::write_archive;
 pub(in crate::sidecar) async fn download(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
-) -> Result<Response, Problem> {
+) -> Result<Reply<Archive>, Problem> {
     let RunOfRequest { id, folder, .. } = app.named(&id).await?;
     // The identifier belongs to a run, so it has letters and digits only.
     let name = format!("attachment; filename={id}.zip");
     let body = app.downloads.turn().await?.body(move |out| write_archive(&folder, out));
     let about = [(CONTENT_TYPE, "application/zip"), (CONTENT_DISPOSITION, name.as_str())];
-    Ok((about, body).into_response())
+    Ok(Reply::new((about, body)))
 }

@@ -2,10 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::live_status;
 use crate::budget::Budget;
@@ -18,8 +15,9 @@ use crate::run::{RunRequest, other_than_named};
 use crate::session::NotStarted;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::RecipeBody;
+use crate::sidecar::reply::{Created, Reply};
 use crate::sidecar::state::{App, AppState};
-use crate::sidecar::wire::runs::{CheckReply, RunBody};
+use crate::sidecar::wire::runs::{BegunReply, CheckReply, RunBody};
 use crate::source::{Diagnostic, Severity, has_errors};
 
 /// A loaded recipe with its path, or its errors.
@@ -131,7 +129,7 @@ pub(in crate::sidecar) async fn plan(
 pub(in crate::sidecar) async fn begin(
     State(app): State<App>,
     RecipeBody(body): RecipeBody<RunBody>,
-) -> Result<Response, Problem> {
+) -> Result<Reply<Created<BegunReply>>, Problem> {
     let cut = app.session.cut();
     // The client counts as present until it has opened its stream of events.
     let operator = (body.attend == Some(true)).then(|| app.session.operator());
@@ -139,10 +137,7 @@ pub(in crate::sidecar) async fn begin(
     let entry = app.session.begin(request, Vec::new(), &cut).await?;
     drop(operator);
     tracing::info!(run = entry.run.id(), "run started");
-    let mut reply = json!(live_status(&entry.run));
-    if let Some(reply) = reply.as_object_mut() {
-        reply.insert("findings".to_owned(), entry.findings.iter().map(Diagnostic::json).collect());
-    }
-    let location = format!("/runs/{}", entry.run.id());
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(reply)).into_response())
+    let findings = entry.findings.iter().map(Diagnostic::json).collect();
+    let reply = BegunReply { status: live_status(&entry.run), findings };
+    Ok(Reply::created(reply, Some(format!("/runs/{}", entry.run.id()))))
 }

@@ -9,7 +9,6 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::spawn_blocking;
@@ -20,6 +19,7 @@ use crate::session::{LiveRun, Operator};
 use crate::sidecar::access::{Granted, Right, not_for_readers};
 use crate::sidecar::problem::Problem;
 use crate::sidecar::read::{Path, Query};
+use crate::sidecar::reply::{self, Reply};
 use crate::sidecar::state::{App, Stream};
 use crate::sidecar::stream_end::StreamEnd;
 use crate::sidecar::wire::runs::{EventsQuery, RunPath};
@@ -37,7 +37,7 @@ pub(in crate::sidecar) async fn stream(
     Query(query): Query<EventsQuery>,
     Extension(granted): Extension<Granted>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Reply<reply::Events>, Problem> {
     if query.attend && granted.right == Right::ReadOnly {
         return Err(not_for_readers("`attend`: it allows to look, and not to answer questions"));
     }
@@ -65,7 +65,7 @@ pub(in crate::sidecar) async fn stream(
     let events = stream::unfold(receiver, |mut receiver: mpsc::Receiver<Event>| async move {
         Some((Ok::<_, Infallible>(receiver.recv().await?), receiver))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    Ok(Reply::new(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))))
 }
 
 /// Held as long as the stream is open.

@@ -19,8 +19,6 @@ use crate::sidecar::wire::runs::RunPath;
 use crate::store::{KeptOfRuns, Lines, StoreError, read_run_journal, skip_damaged};
 use crate::wafer::{Shade, figures, standalone};
 
-/// Default number of figures per page.
-const PAGE: u16 = 1000;
 /// Runs whose figures are kept in memory.
 const KEPT: usize = 2;
 
@@ -87,7 +85,7 @@ pub(in crate::sidecar) async fn list(
 
 fn page(run: String, folded: &Folded, query: FiguresQuery) -> FiguresReply {
     let after = query.after.unwrap_or_default() as usize;
-    let limit = usize::from(query.limit.unwrap_or(PAGE));
+    let limit = usize::from(query.limit);
     let is_wanted = |trace: Option<u64>| query.trace.is_none_or(|wanted| trace == Some(wanted.into()));
     let wanted = folded.results.lines().filter(|line| is_wanted(line.trace_index));
     // One additional figure shows whether there is another page.

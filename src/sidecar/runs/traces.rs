@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse};
 use tokio::task::spawn_blocking;
 
 use super::views::ViewKey;
@@ -20,6 +20,7 @@ use crate::sidecar::headers::REPORT_POLICY;
 use crate::sidecar::problem::Problem;
 use crate::sidecar::range;
 use crate::sidecar::read::{Path, Query};
+use crate::sidecar::reply::{self, Page, Reply};
 use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::runs::{RunPath, TracePath, TracesQuery, TracesReply, ViewQuery, ViewReply};
 use crate::step::TraceReader as _;
@@ -27,10 +28,6 @@ use crate::store::{REPORT_FILE, StoreError, TraceFile, envelope, formats, locate
 
 /// The largest report that is served, bytes. The reports of long runs have a few megabytes.
 const LARGEST_REPORT: u64 = 64 << 20;
-/// Default number of traces per page.
-const MOST_ON_A_PAGE: usize = 1000;
-/// Default number of pieces of an envelope.
-const PIECES: u16 = 1000;
 
 /// A data format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +107,7 @@ pub(in crate::sidecar) async fn list(
     if live.is_some_and(|run| run.status().traces == 0) {
         return Ok(Json(TracesReply { traces: Vec::new(), next: None }));
     }
-    let (limit, after) = (limit.map_or(MOST_ON_A_PAGE, usize::from), after.map_or(0, u64::from));
+    let (limit, after) = (usize::from(limit), after.map_or(0, u64::from));
     let traces = Arc::clone(&app.traces);
     // One additional trace shows whether there is another page.
     let found = read_on_thread(move || traces.page(&folder, after, limit + 1));
@@ -125,11 +122,11 @@ pub(in crate::sidecar) async fn list(
 pub(in crate::sidecar) async fn report(
     State(app): State<App>,
     Path(RunPath { id }): Path<RunPath>,
-) -> Result<Response, Problem> {
+) -> Result<Reply<Page>, Problem> {
     let RunOfRequest { id, folder, .. } = app.named(&id).await?;
     let page = spawn_blocking(move || files::read_within(&folder, REPORT_FILE, LARGEST_REPORT)).await;
     let page = page.map_err(|panic| Problem::bad_gateway(panic.to_string()))?;
-    page.map(|page| (REPORT_POLICY, Html(page)).into_response()).map_err(|error| {
+    page.map(|page| Reply::new((REPORT_POLICY, Html(page)))).map_err(|error| {
         let told = match error.kind() {
             ErrorKind::NotFound => {
                 format!("run {id} has no report yet (`ctp10 runs report {id}` writes one)")
@@ -147,7 +144,7 @@ pub(in crate::sidecar) async fn file(
     State(app): State<App>,
     Path(TracePath { id, trace }): Path<TracePath>,
     request: Request,
-) -> Result<Response, Problem> {
+) -> Result<Reply<reply::TraceFile>, Problem> {
     let (number, format) = match trace.split_once('.') {
         None => (trace.as_str(), Format::accepted(request.headers())),
         Some((number, suffix)) => {
@@ -162,7 +159,7 @@ pub(in crate::sidecar) async fn file(
         Format::Parquet => {
             let served = range::serve(file.path(), summary.bytes, request).await?;
             if served.status().is_client_error() {
-                return Ok(served);
+                return Ok(Reply::new(served));
             }
             served
         }
@@ -184,7 +181,7 @@ pub(in crate::sidecar) async fn file(
     if let Ok(name) = name.parse() {
         response.headers_mut().insert(CONTENT_DISPOSITION, name);
     }
-    Ok(response)
+    Ok(Reply::new(response))
 }
 
 /// Returns the lowest and highest values of a window, piece by piece.
@@ -199,7 +196,7 @@ pub(in crate::sidecar) async fn view(
     let (_, summary, file) = app.stored(&id, &trace, locate_trace).await?;
     let grid = file.grid();
     let (from_nm, to_nm) = (query.from_nm.unwrap_or(grid.start_nm), query.to_nm.unwrap_or(grid.stop_nm()));
-    let pieces = u64::from(query.points.unwrap_or(PIECES));
+    let pieces = u64::from(query.points);
     let key = ViewKey::new(&summary, from_nm, to_nm, pieces);
     if let Some(known) = app.views.find(&key) {
         return Ok(Json(known));

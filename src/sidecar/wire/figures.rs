@@ -10,15 +10,20 @@ use crate::store::VerdictSummary;
 use crate::wafer::Axes;
 
 /// Which figures of a run.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 pub(crate) struct FiguresQuery {
     /// Only the figures of this trace.
     pub(crate) trace: Option<u32>,
     /// Leave out so many figures: the `next` of the page before.
     pub(crate) after: Option<u32>,
-    /// Figures on the page; 1000 when not given.
+    /// Figures on the page.
     #[schemars(range(min = 1, max = 10_000))]
-    pub(crate) limit: Option<u16>,
+    #[serde(default = "page")]
+    pub(crate) limit: u16,
+}
+
+fn page() -> u16 {
+    1000
 }
 
 /// Figures of a run, in the order of its analyses.

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::{Filter, GivenFilter, WrongField, WrongFilter};
 
 /// Which page of the runs.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct PageQuery {
     /// Runs on the page.
     #[schemars(range(min = 1, max = 500))]
-    pub(crate) limit: Option<u16>,
+    #[serde(default = "page")]
+    pub(crate) limit: u16,
     /// Only those before this folder: the `next` of the page before.
     pub(crate) before: Option<String>,
     /// Only runs that fulfil this condition, as in `ctp10 runs --where`: `wafer = 'W12' and verdict = 'fail'`.
@@ -32,6 +33,10 @@ pub(crate) struct PageQuery {
     /// Only runs in which all these words occur: in the names of recipe, folder and batch, in the reason, in a parameter
     /// or in the metadata.
     pub(crate) text: Option<String>,
+}
+
+fn page() -> u16 {
+    50
 }
 
 impl PageQuery {

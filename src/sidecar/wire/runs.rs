@@ -39,11 +39,12 @@ pub(crate) struct RunBody {
 }
 
 /// Which page of a run's traces.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 pub(crate) struct TracesQuery {
-    /// Traces on the page; 1000 when not given.
+    /// Traces on the page.
     #[schemars(range(min = 1, max = 1000))]
-    pub(crate) limit: Option<u16>,
+    #[serde(default = "page")]
+    pub(crate) limit: u16,
     /// Only those after this trace: the `next` of the page before.
     pub(crate) after: Option<u32>,
 }
@@ -90,7 +91,7 @@ pub(crate) struct AnswerBody {
 }
 
 /// A window of a trace.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 pub(crate) struct ViewQuery {
     /// From this wavelength, nm; the trace's first when left out.
     pub(crate) from_nm: Option<f64>,
@@ -98,7 +99,13 @@ pub(crate) struct ViewQuery {
     pub(crate) to_nm: Option<f64>,
     /// Pieces at the most.
     #[schemars(range(min = 1, max = 20_000))]
-    pub(crate) points: Option<u16>,
+    #[serde(default = "page")]
+    pub(crate) points: u16,
+}
+
+/// Traces on a page, and pieces of a view.
+fn page() -> u16 {
+    1000
 }
 
 /// A run in the list.
@@ -222,6 +229,15 @@ pub(crate) struct StatusReply {
     deepest_tf: Option<Highlight>,
     /// What stands out in its transmissions, for people.
     highlights: Vec<HighlightReply>,
+}
+
+/// A run that has begun.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct BegunReply {
+    #[serde(flatten)]
+    pub(crate) status: StatusReply,
+    /// The warnings about its recipe.
+    pub(crate) findings: Vec<Value>,
 }
 
 /// What stands out in the transmissions of a run, for people.

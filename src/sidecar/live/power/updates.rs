@@ -14,8 +14,6 @@ use crate::sidecar::problem::not_connected;
 use crate::sidecar::state::App;
 use crate::sidecar::wire::power::{Frame, Power, timestamp};
 
-const DEFAULT_INTERVAL_S: f64 = 0.1;
-
 /// The module and the interval of updates.
 pub(super) type Key = (u8, Duration);
 
@@ -30,7 +28,7 @@ pub(super) struct Updates {
 impl Updates {
     pub(super) fn open(app: &App, wanted: &PowerStreamQuery) -> Self {
         let module = wanted.module.unwrap_or(app.options.defaults.module);
-        Self::of(app, (module, Duration::from_secs_f64(wanted.interval.unwrap_or(DEFAULT_INTERVAL_S))))
+        Self::of(app, (module, Duration::from_secs_f64(wanted.interval)))
     }
 
     pub(super) fn of(app: &App, (module, interval): Key) -> Self {
