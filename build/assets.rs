@@ -53,6 +53,6 @@ fn packed(file: &Path, media_type: &str, to: &Path) -> io::Result<String> {
     let hash = hasher.finish();
     let (tag, packed_tag) = (format!("\"{hash:016x}\""), format!("\"{hash:016x}-gzip\""));
     Ok(format!(
-        "Asset {{ name: {name:?}, media_type: {media_type:?}, tag: {tag:?}, packed_tag: {packed_tag:?}, packed: include_bytes!({packed:?}) }},\n"
+        "Asset {{ name: {name:?}, media_type: {media_type:?}, tag: {tag:?}, packed_tag: {packed_tag:?}, packed: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.gz\")) }},\n"
     ))
 }
