@@ -136,8 +136,10 @@ fn a_command_that_a_disconnect_has_cut_does_nothing() {
     const LONGEST: usize = 64 * 1024;
     let bench = Bench::new();
     let simulator = start(&bench, &[]);
-    let of =
-        |name: &str| if name == "ctp10" { &simulator.address } else { simulator.instrument(name) }.to_owned();
+    let address_of = |name: &str| match name {
+        "ctp10" => simulator.address.as_str(),
+        other => simulator.instrument(other),
+    };
     let padded = |length: usize| format!("{:<length$}", "CTP:RLAS1:POW:STAT ON");
     for (instrument, cut, query) in [
         // Of `10DBM`, a valid power is left.
@@ -146,29 +148,29 @@ fn a_command_that_a_disconnect_has_cut_does_nothing() {
         ("ctp10", "CTP:RLAS1:POW:STAT ON\r", "CTP:RLAS1:POW:STAT?"),
         ("ctp10", "CTP:RLAS1:POW:STAT ON;*IDN?", "CTP:RLAS1:POW:STAT?"),
         ("ctp10", "\r\nCTP:RLAS1:POW:STAT ON", "CTP:RLAS1:POW:STAT?"),
-        ("ctp10", &padded(LONGEST - 1), "CTP:RLAS1:POW:STAT?"),
-        ("ctp10", &padded(LONGEST), "CTP:RLAS1:POW:STAT?"),
-        ("ctp10", &format!("{}CTP:RLAS1:POW:STAT ON", padded(LONGEST)), "CTP:RLAS1:POW:STAT?"),
+        ("ctp10", padded(LONGEST - 1).as_str(), "CTP:RLAS1:POW:STAT?"),
+        ("ctp10", padded(LONGEST).as_str(), "CTP:RLAS1:POW:STAT?"),
+        ("ctp10", (padded(LONGEST) + "CTP:RLAS1:POW:STAT ON").as_str(), "CTP:RLAS1:POW:STAT?"),
         ("smu", ":SOUR:VOLT 1", ":SOUR:VOLT?"),
         ("smu", ":OUTP ON", ":OUTP?"),
         ("switch", "ROUT:CLOS (@3)", "ROUT:CLOS:STAT?"),
-        ("thermostat", "SOUR:TEMP 3", "SOUR:TEMP?"),
+        ("thermostat", "SOUR:TEMP 30", "SOUR:TEMP?"),
         ("thermostat", "OUTP ON", "OUTP?"),
     ] {
         let about = format!("{instrument}: {}", &cut[..cut.len().min(40)]);
-        let mut other = Talk::to(&of(instrument));
+        let mut other = Talk::to(address_of(instrument));
         let before = other.ask(query);
-        let mut client = Talk::to(&of(instrument));
+        let mut client = Talk::to(address_of(instrument));
         client.send_bytes(cut.as_bytes());
         assert_eq!(client.hang_up(), b"", "{about}");
         assert_eq!(other.ask(query), before, "{about}");
         // The same command with its end is carried out.
         if cut.len() < 40 {
-            client = Talk::to(&of(instrument));
+            client = Talk::to(address_of(instrument));
             client.send(cut.trim());
             client.hang_up();
             assert_ne!(other.ask(query), before, "{about}");
-            other.send("*RST");
+            assert_eq!(other.ask("*RST;*OPC?"), "1", "{about}");
         }
     }
 }
