@@ -62,11 +62,37 @@ impl Crossings {
     }
 }
 
+/// A place on the trace from which crossings are searched: at a sample, or between two samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Origin {
+    nm: f64,
+    pub(super) level_db: f64,
+    /// The first sample that is not below the place.
+    after: usize,
+}
+
+impl Origin {
+    /// At a sample.
+    pub(super) fn sample(trace: &Trace<'_>, index: usize) -> Self {
+        Self { nm: trace.nm(index), level_db: trace.db(index), after: index }
+    }
+
+    /// At a wavelength; `None` outside the trace, and beside a sample without a value.
+    pub(super) fn at_nm(trace: &Trace<'_>, nm: f64) -> Option<Self> {
+        Some(Self { nm, level_db: trace.at_nm(nm)?, after: trace.index_from(nm) })
+    }
+}
+
 /// The first crossings of a level, outward from a sample. Of a peak the level is below the sample, of a dip above.
 #[must_use]
 pub fn first_crossings(trace: &Trace<'_>, index: usize, level_db: f64, kind: Kind) -> Crossings {
-    let lower = first(trace, (0..=index).rev(), level_db, kind);
-    let upper = first(trace, index..trace.len(), level_db, kind);
+    crossings_from(trace, Origin::sample(trace, index), level_db, kind)
+}
+
+fn crossings_from(trace: &Trace<'_>, origin: Origin, level_db: f64, kind: Kind) -> Crossings {
+    let from = Some((origin.nm, origin.level_db));
+    let lower = first(trace, from, (0..origin.after).rev(), level_db, kind);
+    let upper = first(trace, from, origin.after..trace.len(), level_db, kind);
     Crossings { lower, upper }
 }
 
@@ -79,8 +105,8 @@ pub fn outer_crossings(trace: &Trace<'_>, index: usize, level_db: f64, kind: Kin
         Kind::Dip => Kind::Peak,
         Kind::Peak => Kind::Dip,
     };
-    let lower = first(trace, 0..=index, level_db, other);
-    let upper = first(trace, (index..trace.len()).rev(), level_db, other);
+    let lower = first(trace, None, 0..=index, level_db, other);
+    let upper = first(trace, None, (index..trace.len()).rev(), level_db, other);
     let at_end = |crossing: Crossing, end: Option<usize>| {
         let is_inside = end.is_some_and(|end| kind.sign() * (trace.db(end) - level_db) >= 0.0);
         if is_inside { Crossing::NotBefore(end.map_or(f64::NAN, |end| trace.nm(end))) } else { crossing }
@@ -91,18 +117,23 @@ pub fn outer_crossings(trace: &Trace<'_>, index: usize, level_db: f64, kind: Kin
     }
 }
 
-/// The first crossing of a level along these samples, on the straight line between the two samples around it.
-fn first(trace: &Trace<'_>, samples: impl Iterator<Item = usize>, level_db: f64, kind: Kind) -> Crossing {
+/// The first crossing of a level along a place and the samples beyond it, on the straight line between the two around it.
+fn first(
+    trace: &Trace<'_>,
+    from: Option<(f64, f64)>,
+    samples: impl Iterator<Item = usize>,
+    level_db: f64,
+    kind: Kind,
+) -> Crossing {
     let mut before: Option<(f64, f64)> = None;
     let mut end_nm = f64::NAN;
     let mut is_behind_gap = false;
-    for index in samples {
-        let level = trace.db(index);
+    let samples = samples.map(|index| (trace.nm(index), trace.db(index)));
+    for (nm, level) in from.into_iter().chain(samples) {
         if !level.is_finite() {
             is_behind_gap = true;
             continue;
         }
-        let nm = trace.nm(index);
         let inside = kind.sign() * (level - level_db);
         if inside <= 0.0 {
             return match before {
@@ -135,7 +166,7 @@ pub fn bandwidth(
     let at = Some(x_db);
     let peak_nm = trace.nm(index);
     let level_db = trace.db(index) - x_db;
-    let (lower, upper) = match width_of_peak(trace, index, level_db, floor) {
+    let (lower, upper) = match width_of_peak(trace, Origin::sample(trace, index), level_db, floor) {
         Ok(crossings) => crossings,
         Err(least) => {
             let figure = |definition| Figure::missing_at(definition, at, least.reason.clone()).at_nm(peak_nm);
@@ -180,21 +211,21 @@ pub(super) struct LeastWidth {
     pub(super) reason: String,
 }
 
-/// The first crossings of a level on either side of a sample of a peak, nm.
+/// The first crossings of a level on either side of a place on a peak, nm.
 ///
 /// Where the trace is at the floor, the device may be anywhere below. So at a level down there the width is at least the
 /// width at the floor.
 pub(super) fn width_of_peak(
     trace: &Trace<'_>,
-    index: usize,
+    origin: Origin,
     level_db: f64,
     floor: Floor,
 ) -> Result<(f64, f64), LeastWidth> {
     if let Some(floor_db) = floor.level_db.filter(|_| floor.touches(level_db)) {
-        let nm = first_crossings(trace, index, floor_db, Kind::Peak).reach_nm();
+        let nm = crossings_from(trace, origin, floor_db, Kind::Peak).reach_nm();
         return Err(LeastWidth { nm, reason: not_above_floor(level_db, floor_db) });
     }
-    let crossings = first_crossings(trace, index, level_db, Kind::Peak);
+    let crossings = crossings_from(trace, origin, level_db, Kind::Peak);
     crossings.both_nm().ok_or_else(|| LeastWidth {
         nm: crossings.reach_nm(),
         reason: not_crossed(trace, crossings, level_db),

@@ -8,7 +8,7 @@ use crate::analysis::registry as define;
 use crate::analysis::registry::Definition;
 use crate::analysis::trace::Trace;
 use crate::analysis::units::{db_from_power, ghz_from_nm, power_from_db};
-use crate::analysis::width::{bandwidth, width_of_peak};
+use crate::analysis::width::{Origin, bandwidth, width_of_peak};
 use crate::shown::{number, quantity};
 
 /// The levels of the shape factor, dB.
@@ -202,21 +202,18 @@ fn defined(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, level_db: f64,
     let reference =
         format!("reference level: {}, the highest of the window", quantity(seen.highest_db, None, "dB"));
     let level = seen.highest_db - level_db;
-    match trace.at_nm(channel.center_nm) {
-        Some(center) if center > level => {}
-        Some(center) => {
-            let reason = format!(
-                "the centre of the channel, {}, is below the level {}",
-                quantity(center, None, "dB"),
-                quantity(level, None, "dB")
-            );
-            return Figure::missing_at(definition, at, reason).noted(reference);
-        }
-        None => return Figure::missing_at(definition, at, "a sample beside the centre has no finite value"),
+    let Some(center) = Origin::at_nm(trace, channel.center_nm) else {
+        return Figure::missing_at(definition, at, "a sample beside the centre has no finite value");
+    };
+    if center.level_db <= level {
+        let reason = format!(
+            "the centre of the channel, {}, is not above the level {}",
+            quantity(center.level_db, None, "dB"),
+            quantity(level, None, "dB")
+        );
+        return Figure::missing_at(definition, at, reason).noted(reference);
     }
-    // Outward from the samples on either side of the centre.
-    let after = trace.index_from(channel.center_nm).min(trace.len().saturating_sub(1));
-    match width_of_peak(trace, after, level, floor) {
+    match width_of_peak(trace, center, level, floor) {
         Ok((lower, upper)) => {
             Figure::measured_at(definition, at, upper - lower).within(lower, upper).noted(reference)
         }

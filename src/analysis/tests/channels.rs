@@ -176,3 +176,40 @@ fn ninety_six_channels_on_a_long_trace_take_little_time() {
             .all(|figure| figure.value < Some(0.0))
     );
 }
+
+#[test]
+fn a_bandwidth_about_the_centre_begins_between_the_samples() {
+    // Samples in nm beside 1550 nm and dB; lower and upper crossing of the level -7 dB beside 1550 nm.
+    type Case<'a> = (&'a [(f64, f64)], Result<(f64, f64), &'a str>);
+    let on_slope = (-0.1 - 0.9 * 6.0 / 39.0, -0.1 + 0.5 * 6.0 / 19.0);
+    let cases: [Case<'_>; 7] = [
+        // The sample after the centre is below the level, and the centre is not; and mirrored.
+        (&[(-1.0, -40.0), (-0.1, -1.0), (0.4, -20.0), (1.0, -40.0)], Ok(on_slope)),
+        (&[(-1.0, -40.0), (-0.4, -20.0), (0.1, -1.0), (1.0, -40.0)], Ok((-on_slope.1, -on_slope.0))),
+        // The samples on both sides are below the level only further out.
+        (&[(-1.0, -13.0), (-0.1, -1.0), (0.1, -1.0), (1.0, -13.0)], Ok((-0.55, 0.55))),
+        // The centre is a sample.
+        (&[(-1.0, -13.0), (0.0, -1.0), (0.5, -13.0), (1.0, -40.0)], Ok((-0.5, 0.25))),
+        // The trace ends above the level.
+        (&[(-1.0, -13.0), (0.0, -1.0), (1.0, -3.0)], Err("is not reached towards longer wavelengths")),
+        (&[(-0.1, -3.0), (0.1, -1.0), (0.6, -13.0)], Err("is not reached towards shorter wavelengths")),
+        // The centre is below the level.
+        (&[(-1.0, -40.0), (-0.1, -1.0), (0.1, -40.0), (1.0, -40.0)], Err("is not above the level -7.00 dB")),
+    ];
+    let channels = Grid::Listed { centers_nm: vec![1550.0], half_width_nm: 0.1 }.channels().unwrap();
+    for (samples, expected) in cases {
+        let (nm, db) = samples.iter().map(|(beside, level)| (1550.0 + beside, *level)).unzip();
+        let figures = port(&Owned { nm, db }.trace(), &channels, 0, &[6.0], Floor::default());
+        let found = figures.iter().find(|figure| figure.name == "bandwidth_defined_6db_nm").unwrap();
+        match expected {
+            Ok((lower, upper)) => {
+                let window = found.window.unwrap();
+                let errors = [found.value.unwrap() - (upper - lower), window.from_nm - 1550.0 - lower];
+                assert!(errors.iter().all(|error| error.abs() < 1e-6), "{samples:?}: {found:?}");
+            }
+            Err(said) => {
+                assert!(found.not_measured.as_ref().unwrap().contains(said), "{samples:?}: {found:?}");
+            }
+        }
+    }
+}
