@@ -16,6 +16,8 @@ mod advice;
 mod lengths;
 mod wording;
 
+pub use lengths::other_unit;
+
 pub(crate) use advice::{number_and_unit, seconds};
 pub(crate) use wording::plain;
 

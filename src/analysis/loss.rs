@@ -3,9 +3,16 @@
 use super::figure::Figure;
 use super::floor::{Floor, touching};
 use super::registry as define;
-use super::trace::Trace;
+use super::trace::{Trace, unit_hint};
 use super::units::{db_from_power, power_from_db};
 use super::{Bound, NO_USABLE};
+
+/// Why a wavelength is not within a band, if it is not. A thousandth of a picometre absorbs rounding.
+#[must_use]
+pub fn outside_band(nm: f64, (from_nm, to_nm): (f64, f64)) -> Option<String> {
+    let is_within = (from_nm - 1e-6..=to_nm + 1e-6).contains(&nm);
+    (!is_within).then(|| format!("{nm} nm is outside the band, {from_nm} to {to_nm} nm"))
+}
 
 /// The insertion loss at one wavelength.
 #[must_use]
@@ -18,9 +25,10 @@ pub fn insertion_loss_at(trace: &Trace<'_>, nm: f64, floor: Floor) -> Figure {
         None if nm < trace.first_nm() || nm > trace.last_nm() || !nm.is_finite() => Figure::missing(
             definition,
             format!(
-                "{nm} nm is outside the trace, which reaches from {} to {} nm",
+                "{nm} nm is outside the trace, which reaches from {} to {} nm{}",
                 trace.first_nm(),
-                trace.last_nm()
+                trace.last_nm(),
+                unit_hint(nm)
             ),
         ),
         None => Figure::missing(definition, format!("a sample beside {nm} nm has no finite value")).at_nm(nm),

@@ -76,7 +76,8 @@ pub enum TraceError {
     },
     /// A band outside the trace.
     #[error(
-        "the band {from_nm} to {to_nm} nm is outside the trace, which reaches from {first_nm} to {last_nm} nm"
+        "the band {from_nm} to {to_nm} nm is outside the trace, which reaches from {first_nm} to {last_nm} nm{}",
+        unit_hint(*from_nm)
     )]
     Outside {
         /// Lower end of the band, nm.
@@ -102,7 +103,7 @@ pub enum TraceError {
 pub const MOST_DB: f64 = 1000.0;
 
 /// Wavelengths of fibre and integrated optics, nm.
-const RANGE_NM: Range<f64> = 300.0..5000.0;
+pub const RANGE_NM: Range<f64> = 300.0..5000.0;
 
 /// Samples in the order of rising wavelength.
 #[derive(Debug, Clone, Copy)]
@@ -341,7 +342,7 @@ impl<'a> Trace<'a> {
 }
 
 /// The unit that a number may be in which is no wavelength in nm.
-fn unit_hint(nm: f64) -> &'static str {
+pub(super) fn unit_hint(nm: f64) -> &'static str {
     match nm {
         0.3e-6..5e-6 => "; it looks like metres",
         0.3..5.0 => "; it looks like micrometres",

@@ -11,6 +11,7 @@ use crate::analysis::channels::{GridError, WholeGrid, nearest_channel, port};
 use crate::analysis::extrema::{Kind, Search};
 use crate::analysis::figure::Figure;
 use crate::analysis::floor::Floor;
+use crate::analysis::loss::outside_band;
 use crate::analysis::request::{Analysis, Request, Wanted, analyze as figures_of};
 use crate::analysis::resonance::Topology;
 use crate::analysis::several::moving_mean;
@@ -120,8 +121,16 @@ fn smoothing(args: &AnalyzeArgs) -> Option<String> {
 
 fn request(args: &AnalyzeArgs) -> Result<Request, Failure> {
     let wanted: Result<Vec<Wanted>, _> = args.figures.iter().map(|figure| figure.trim().parse()).collect();
+    let wanted = wanted.map_err(|error| Failure::new(ExitCode::Usage, error))?;
+    let outside = wanted.iter().find_map(|wanted| match wanted {
+        Wanted::LossAt(nm) => Some((wanted, outside_band(*nm, args.band?)?)),
+        _ => None,
+    });
+    if let Some((wanted, why)) = outside {
+        return Err(Failure::new(ExitCode::Usage, format!("`{wanted}`: {why}")));
+    }
     Ok(Request {
-        wanted: wanted.map_err(|error| Failure::new(ExitCode::Usage, error))?,
+        wanted,
         band_nm: args.band,
         search: Search { prominence_db: args.prominence, distance_nm: args.distance },
         lines: args.lines.map(kind),

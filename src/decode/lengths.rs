@@ -45,14 +45,21 @@ pub(super) fn in_another_unit(
 ) -> Option<String> {
     // The numbers of a list have no name of their own.
     let field = path.iter().rev().find(|name| name.parse::<usize>().is_err())?;
-    let (_, units) = MISTAKEN.iter().find(|(ending, _)| field.ends_with(ending))?;
     let place = format!("/{}", path.join("/"));
     let given = whole.pointer(&place)?.as_f64()?;
+    other_unit(field, given, |converted| {
+        let mut changed = whole.clone();
+        changed.pointer_mut(&place).map(|number| *number = converted.into()).is_some()
+            && is_accepted(&changed)
+    })
+}
+
+/// The hint for a refused number of a field, if it is accepted after a conversion from a unit that is typical there.
+pub fn other_unit(field: &str, given: f64, is_accepted: impl Fn(f64) -> bool) -> Option<String> {
+    let (_, units) = MISTAKEN.iter().find(|(ending, _)| field.ends_with(ending))?;
     units.iter().find_map(|unit| {
         let converted = in_unit_of(field, given, unit)?;
-        let mut changed = whole.clone();
-        *changed.pointer_mut(&place)? = converted.into();
-        is_accepted(&changed).then(|| format!("if you mean {given} {unit}, write {converted}"))
+        is_accepted(converted).then(|| format!("if you mean {given} {unit}, write {converted}"))
     })
 }
 

@@ -193,6 +193,11 @@ fn wrong_use_names_the_mistake_and_ends_with_the_usage_code() {
             vec!["comb.csv", "--figures", "dips", "--band", "1600:1610"],
             "is outside the trace, which reaches from 1540 to 1560 nm",
         ),
+        (
+            vec!["comb.csv", "--figures", "loss@1550", "--band", "1540:1545"],
+            "`loss@1550`: 1550 nm is outside the band, 1540 to 1545 nm",
+        ),
+        (vec!["comb.csv", "--figures", "dips", "--band", "1.54:1.55"], "it looks like micrometres"),
         (vec!["comb.csv", "--figures", "dip,qq"], "there are no figures `qq`"),
         (vec!["comb.csv", "--figures", "dips", "--band", "1560:1550"], "1560 nm is not below 1550 nm"),
         (vec!["comb.csv", "--figures", "dips", "--smooth", "4"], "an odd number is needed"),

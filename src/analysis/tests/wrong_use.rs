@@ -153,3 +153,24 @@ fn noise_alone_gives_answers_and_no_panic() {
         assert!(found.figures.iter().all(|figure| figure.value.is_some() != figure.not_measured.is_some()));
     }
 }
+
+#[test]
+fn a_wavelength_outside_the_band_is_not_said_to_be_outside_the_trace() {
+    let trace = Owned { nm: vec![1549.0, 1550.0, 1551.0, 1552.0], db: vec![-1.0, -2.0, -3.0, -4.0] };
+    for (nm, expected) in [
+        // The end of the band is between two samples: both are used.
+        (1549.5, Ok(1.5)),
+        (1551.5, Ok(3.5)),
+        (1551.9, Err("1551.9 nm is outside the band, 1549.5 to 1551.5 nm")),
+        (1.55, Err("1.55 nm is outside the band, 1549.5 to 1551.5 nm")),
+    ] {
+        let request = Request { band_nm: Some((1549.5, 1551.5)), ..Request::default() };
+        let found = trace.analyze(&format!("loss@{nm}"), request);
+        match expected {
+            Ok(loss) => assert!((found.figures[0].value.unwrap() - loss).abs() < 1e-9, "{nm}"),
+            Err(said) => assert_eq!(found.figures[0].not_measured.as_deref(), Some(said)),
+        }
+    }
+    let found = trace.analyze("loss@1.55", Request::default());
+    assert!(found.figures[0].not_measured.as_ref().unwrap().ends_with("it looks like micrometres"));
+}

@@ -1,8 +1,10 @@
 //! Whether the fields of an analysis are right: names of figures, limits, ranges.
 
 use super::fit::length_in_cm;
-use super::{AnalyzeFields, OnFail};
+use super::{AnalyzeFields, OnFail, OneOrMany};
+use crate::analysis::loss::outside_band;
 use crate::analysis::task::{AskError, Asked, asked};
+use crate::analysis::trace::RANGE_NM;
 use crate::analysis::verdict::Limit;
 use crate::decode::{self, ReadError};
 
@@ -15,6 +17,7 @@ impl AnalyzeFields {
     /// # Errors
     /// The first field that is wrong, with its path. A mistake that lies in several fields together has no path.
     pub fn check(&self) -> Result<(), ReadError> {
+        self.check_wavelengths()?;
         self.check_numbers()?;
         if self.over.is_some() || self.fit.is_some() || self.cut_back.is_some() {
             return self.check_points();
@@ -79,6 +82,35 @@ impl AnalyzeFields {
         Ok(())
     }
 
+    /// Checks that each wavelength can be one in nm, and that those of `at_nm` are within the band.
+    fn check_wavelengths(&self) -> Result<(), ReadError> {
+        let channels = self.channels.as_ref();
+        let band = self.band_nm.iter().flatten();
+        let centers = channels.and_then(|channels| channels.centers_nm.as_ref()).into_iter().flatten();
+        let numbered = |field: &str, place: usize| format!("{field}.{place}");
+        let at_nm = self.wavelengths_nm().iter().enumerate().map(|(place, nm)| match self.at_nm {
+            Some(OneOrMany::Many(_)) => (numbered("at_nm", place), *nm),
+            _ => ("at_nm".to_owned(), *nm),
+        });
+        let at_nm: Vec<(String, f64)> = at_nm.collect();
+        let first = channels.and_then(|channels| channels.first_nm);
+        let others = band
+            .enumerate()
+            .map(|(place, nm)| (numbered("band_nm", place), *nm))
+            .chain(first.map(|nm| ("channels.first_nm".to_owned(), nm)))
+            .chain(centers.enumerate().map(|(place, nm)| (numbered("channels.centers_nm", place), *nm)));
+        for (path, nm) in at_nm.iter().cloned().chain(others) {
+            check_wavelength(&path.split('.').collect::<Vec<_>>(), nm)?;
+        }
+        let Some([from_nm, to_nm]) = self.band_nm else { return Ok(()) };
+        for (path, nm) in at_nm {
+            if let Some(why) = outside_band(nm, (from_nm, to_nm)) {
+                return Err(at(&path.split('.').collect::<Vec<_>>(), why));
+            }
+        }
+        Ok(())
+    }
+
     fn check_numbers(&self) -> Result<(), ReadError> {
         if let Some([from, to]) = self.band_nm
             && from >= to
@@ -111,6 +143,17 @@ impl AnalyzeFields {
             channels.channels(one_port).map(drop).map_err(|message| at(&["channels"], message))
         })
     }
+}
+
+/// Whether a number can be a wavelength in nm. Otherwise the hint names the unit that the number may be in.
+fn check_wavelength(path: &[&str], nm: f64) -> Result<(), ReadError> {
+    if RANGE_NM.contains(&nm) {
+        return Ok(());
+    }
+    let name = path.iter().rev().find(|name| name.parse::<usize>().is_err()).unwrap_or(&"");
+    let message = format!("{name} `{nm}` nm is not allowed ({} to {} nm)", RANGE_NM.start, RANGE_NM.end);
+    let hint = decode::other_unit(name, nm, |nm| RANGE_NM.contains(&nm));
+    Err(ReadError { hint, ..at(path, message) })
 }
 
 fn at(path: &[&str], message: String) -> ReadError {

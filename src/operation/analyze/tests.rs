@@ -84,6 +84,34 @@ fn wrong_fields_are_told_with_their_place() {
             "band_nm: band_nm `[1560, 1550]`",
         ),
         (
+            json!({ "trace": "out", "at_nm": 1550, "band_nm": [1540, 1545] }),
+            "at_nm: 1550 nm is outside the band, 1540 to 1545 nm",
+        ),
+        (
+            json!({ "trace": "out", "at_nm": [1542, 1550], "band_nm": [1540, 1545] }),
+            "at_nm.1: 1550 nm is outside the band, 1540 to 1545 nm",
+        ),
+        (
+            json!({ "trace": "out", "at_nm": 1.55 }),
+            "at_nm: at_nm `1.55` nm is not allowed (300 to 5000 nm) if you mean 1.55 µm, write 1550",
+        ),
+        (
+            json!({ "trace": "out", "at_nm": [1550, 193.4] }),
+            "at_nm.1: at_nm `193.4` nm is not allowed (300 to 5000 nm) if you mean 193.4 THz, write 1550.116",
+        ),
+        (
+            json!({ "trace": "out", "figures": ["dips"], "band_nm": [1.53, 1.57] }),
+            "band_nm.0: band_nm `1.53` nm is not allowed (300 to 5000 nm) if you mean 1.53 µm, write 1530",
+        ),
+        (
+            json!({ "trace": "out", "figures": ["dips"], "band_nm": [1530, 1_570_000] }),
+            "band_nm.1: band_nm `1570000` nm is not allowed (300 to 5000 nm) if you mean 1570000 pm, write 1570",
+        ),
+        (
+            json!({ "trace": "out", "channels": { "grid": "listed", "centers_nm": [1550, 1.56], "half_width_nm": 1 } }),
+            "channels.centers_nm.1: centers_nm `1.56` nm is not allowed (300 to 5000 nm) if you mean 1.56 µm, write 1560",
+        ),
+        (
             json!({ "trace": "out", "figures": ["dips"], "smooth_samples": 4 }),
             "smooth_samples: smooth_samples `4`",
         ),
