@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::comb::is_even;
 use super::figure::Figure;
 use super::floor::{Floor, touching};
 use super::registry as define;
@@ -14,7 +15,7 @@ use super::{BESIDE_GAP, Bound, NO_USABLE};
 use crate::shown::quantity;
 
 /// Least distance of two lines of one kind, nm, when none is given.
-pub const DISTANCE_NM: f64 = 0.5;
+const DISTANCE_NM: f64 = 0.5;
 /// Least prominence, dB, when none is given.
 const PROMINENCE_DB: f64 = 3.0;
 /// When no prominence is given, lines below the first drop by this factor, in linear power, count as noise.
@@ -50,12 +51,13 @@ impl Kind {
 }
 
 /// Which extrema count.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Search {
     /// Least prominence, dB. When none is given: 3 dB, and no tenfold drop in linear power from one line to the next weaker one.
     pub prominence_db: Option<f64>,
-    /// Least distance of two extrema of one kind, nm. The higher peak or the lower dip stays, as in scipy.
-    pub distance_nm: f64,
+    /// Least distance of two extrema of one kind, nm. The higher peak or the lower dip stays, as in scipy. When none is
+    /// given: 0.5 nm, unless all prominent lines form a comb that is denser.
+    pub distance_nm: Option<f64>,
 }
 
 impl Search {
@@ -64,11 +66,11 @@ impl Search {
     pub fn least_db(&self) -> f64 {
         self.prominence_db.unwrap_or(PROMINENCE_DB)
     }
-}
 
-impl Default for Search {
-    fn default() -> Self {
-        Self { prominence_db: None, distance_nm: DISTANCE_NM }
+    /// The distance that is given, or the default, nm.
+    #[must_use]
+    pub fn least_nm(&self) -> f64 {
+        self.distance_nm.unwrap_or(DISTANCE_NM)
     }
 }
 
@@ -126,6 +128,10 @@ pub struct Found {
     pub extrema: Vec<Extremum>,
     /// How many others are prominent enough, but count as noise because no prominence was given.
     pub weaker: usize,
+    /// Others that only the distance excludes, in the order of wavelength.
+    pub near: Vec<Extremum>,
+    /// The least distance that was used, nm.
+    pub distance_nm: f64,
 }
 
 /// The extrema of one kind.
@@ -135,47 +141,73 @@ pub struct Found {
 #[must_use]
 pub fn find(trace: &Trace<'_>, kind: Kind, search: &Search) -> Found {
     let least = search.least_db();
+    let distance_nm = search.least_nm();
     let mut found = maxima(trace, kind);
-    if search.distance_nm > 0.0 {
-        found = distant(trace, kind, found, search.distance_nm);
-    }
+    // As in scipy, maxima of any prominence exclude those that are near.
+    let apart = (distance_nm > 0.0).then(|| distant(trace, kind, &mut found, distance_nm));
     found.retain(|(_, prominence)| f64::from(*prominence) >= least);
-    let all = found.len();
-    let extremum = |&(index, prominence): &(u32, f32)| {
+    let extremum = |(index, prominence): (u32, f32)| {
         let index = index as usize;
         let prominence_db = f64::from(prominence);
         Extremum { kind, index, nm: trace.nm(index), level_db: trace.db(index), prominence_db }
     };
+    let is_apart = |(index, _): &(u32, f32)| apart.as_ref().is_none_or(|apart| apart.contains(index));
+    let (apart, near): (Vec<_>, Vec<_>) = found.into_iter().partition(is_apart);
+    let [mut extrema, mut near] =
+        [apart, near].map(|lines| lines.into_iter().map(extremum).collect::<Vec<Extremum>>());
+    let all = extrema.len();
     if search.prominence_db.is_none() {
         // Noise of the detector's floor has a prominence of many dB, but almost no power.
-        let power = |seen: &(u32, f32)| extremum(seen).power();
-        found.sort_by(|a, b| power(b).total_cmp(&power(a)));
-        let drop = found.windows(2).position(|pair| power(&pair[0]) > DROP * power(&pair[1]));
-        found.truncate(drop.map_or(all, |last| last + 1));
+        extrema.sort_by(|a, b| b.power().total_cmp(&a.power()));
+        let drop = extrema.windows(2).position(|pair| pair[0].power() > DROP * pair[1].power());
+        extrema.truncate(drop.map_or(all, |last| last + 1));
+        let weakest = extrema.last().map_or(f64::INFINITY, Extremum::power);
+        near.retain(|line| DROP * line.power() >= weakest);
     }
-    let weaker = all - found.len();
-    found.sort_unstable_by_key(|(index, _)| *index);
-    Found { extrema: found.iter().map(extremum).collect(), weaker }
+    let weaker = all - extrema.len();
+    extrema.sort_unstable_by_key(|line| line.index);
+    near.sort_unstable_by_key(|line| line.index);
+    let found = Found { extrema, weaker, near, distance_nm };
+    if search.distance_nm.is_none() { found.as_dense_comb() } else { found }
 }
 
-/// Of maxima that are too near to each other the highest one stays, as in scipy.
-fn distant(trace: &Trace<'_>, kind: Kind, mut found: Vec<(u32, f32)>, distance_nm: f64) -> Vec<(u32, f32)> {
+impl Found {
+    /// The default distance would hide lines of a dense comb. If all lines together are evenly spaced, they are one comb, and
+    /// the distance is a part of their spacing.
+    fn as_dense_comb(self) -> Self {
+        if self.near.is_empty() {
+            return self;
+        }
+        let mut all: Vec<Extremum> = self.extrema.iter().chain(&self.near).copied().collect();
+        all.sort_unstable_by_key(|line| line.index);
+        let places: Vec<f64> = all.iter().map(|line| line.nm).collect();
+        if !is_even(&places) {
+            return self;
+        }
+        let smallest = places.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
+        // A distance of one or two digits, so that it can be given again.
+        let digit = 10f64.powf((0.5 * smallest).log10().floor() - 1.0);
+        let digits = (0.5 * smallest / digit).floor();
+        Self { extrema: all, near: Vec::new(), distance_nm: digits / (1.0 / digit).round(), ..self }
+    }
+}
+
+/// Of maxima that are too near to each other the highest one stays, as in scipy: the numbers of their samples. Sorts `found`.
+fn distant(trace: &Trace<'_>, kind: Kind, found: &mut [(u32, f32)], distance_nm: f64) -> BTreeSet<u32> {
     let height = |index: u32| kind.sign() * trace.db(index as usize);
     found.sort_unstable_by(|a, b| height(b.0).total_cmp(&height(a.0)).then(a.0.cmp(&b.0)));
     let mut kept: BTreeSet<u32> = BTreeSet::new();
-    found.retain(|(index, _)| {
+    for (index, _) in &*found {
         let nm = trace.nm(*index as usize);
         let is_near = |other: Option<&u32>| {
             // A thousandth of a picometre absorbs rounding.
             other.is_some_and(|other| (trace.nm(*other as usize) - nm).abs() < distance_nm - 1e-6)
         };
-        let stays = !is_near(kept.range(..index).next_back()) && !is_near(kept.range(index..).next());
-        if stays {
+        if !is_near(kept.range(..index).next_back()) && !is_near(kept.range(index..).next()) {
             kept.insert(*index);
         }
-        stays
-    });
-    found
+    }
+    kept
 }
 
 /// The middle of a flat top. If that sample has no value, the nearest usable one before it.

@@ -24,9 +24,9 @@ pub struct PlotArgs {
     /// Least prominence of dips and peaks, dB. Default: 3, without the lines that are so weak that they count as noise.
     #[arg(long, value_name = "DB", value_parser = not_negative)]
     pub prominence: Option<f64>,
-    /// Least distance of two dips, or of two peaks, nm.
-    #[arg(long, value_name = "NM", default_value_t = 0.5, value_parser = not_negative)]
-    pub distance: f64,
+    /// Least distance of two dips, or of two peaks, nm. Default: 0.5, or less if all lines form a denser comb.
+    #[arg(long, value_name = "NM", value_parser = not_negative)]
+    pub distance: Option<f64>,
     /// Whether the resonances are dips or peaks.
     #[arg(long, value_enum)]
     pub lines: Option<LinesArg>,

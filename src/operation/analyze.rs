@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::acquire::one_or_many;
-use crate::analysis::extrema::{DISTANCE_NM, Kind, Search};
+use crate::analysis::extrema::{Kind, Search};
 use crate::analysis::request::Request;
 use crate::analysis::resonance::Topology;
 use crate::analysis::task::{Asked, Task, asked};
@@ -99,7 +99,7 @@ struct GivenFields {
     band_nm: Option<[f64; 2]>,
     /// Least prominence of dips and peaks, dB. Default: 3, without the lines that are so weak that they count as noise.
     prominence_db: Option<f64>,
-    /// Least distance of two dips, or of two peaks, nm. Default: 0.5.
+    /// Least distance of two dips, or of two peaks, nm. Default: 0.5, or less if all lines form a denser comb.
     distance_nm: Option<f64>,
     /// Whether the resonances are dips or peaks. Default: the kind among the figures, or the narrower lines.
     lines: Option<Lines>,
@@ -327,10 +327,7 @@ impl AnalyzeFields {
         let request = Request {
             wanted: Vec::new(),
             band_nm: self.band_nm.map(|[from, to]| (from, to)),
-            search: Search {
-                prominence_db: self.prominence_db,
-                distance_nm: self.distance_nm.unwrap_or(DISTANCE_NM),
-            },
+            search: Search { prominence_db: self.prominence_db, distance_nm: self.distance_nm },
             lines: self.lines.map(|lines| match lines {
                 Lines::Dips => Kind::Dip,
                 Lines::Peaks => Kind::Peak,

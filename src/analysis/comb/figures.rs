@@ -47,7 +47,9 @@ pub fn figures(resonances: &[Resonance], comb: &Comb) -> Vec<Figure> {
     figures
 }
 
-fn missing(comb: &Comb, reason: &str) -> Vec<Figure> {
+/// The figures of a comb that is not measured.
+#[must_use]
+pub fn missing(comb: &Comb, reason: &str) -> Vec<Figure> {
     let mut wanted: Vec<&Definition> =
         vec![&define::FSR, &define::FSR_GHZ, &define::FSR_MEAN, &define::FSR_MEAN_GHZ];
     wanted.extend(comb.length_um.map(|_| &define::GROUP_INDEX));

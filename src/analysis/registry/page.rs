@@ -27,6 +27,11 @@ Each figure has a name with its unit, a value, a window and a definition. A figu
   crossed among them is not measured.
 - The floor is the stated one. Without a stated floor it is the lowest value of the whole trace, if at least three samples have it.
 - A dip or peak needs a prominence of 3 dB and a distance of 0.5 nm from others of its kind, unless other values are given.
+- If no distance is given and all lines together are an even comb that is denser, the distance is about half of their spacing.
+- A warning names the number of lines that only the distance excludes. If no distance is given and such lines are in at least a quarter of
+  the gaps between the others, the figures of a comb are not measured.
+- The most frequent spacing of a comb is one mode. If a resonance is missing, at least three spacings, and a third of them, must be one
+  mode. Otherwise a wrong line could divide the free spectral range, and the figures of the comb are not measured.
 - If no prominence is given, lines below the first tenfold drop of power, in the order of power, count as noise. A warning names their number.
 - Resonances are dips or peaks as stated. Without a statement they are the kind that is asked for, or the narrower kind.
 - A fit needs at least five samples within the FWHM. Otherwise FWHM and Q are not measured, and their bounds are given.

@@ -10,6 +10,7 @@ use crate::analysis::registry::{self as define, Definition};
 use crate::analysis::resonance::{self, Resonance, fit_all};
 use crate::analysis::trace::{Trace, TraceError};
 use crate::analysis::width::{bandwidth, first_crossings, notch_width, parts};
+use crate::shown::counted;
 
 /// What several groups of figures need, computed once.
 struct Lines {
@@ -34,7 +35,7 @@ pub fn analyze(trace: &Trace<'_>, request: &Request) -> Result<Analysis, TraceEr
     let lines = Lines::find(&part, request);
     let mut figures = Vec::new();
     for wanted in &request.wanted {
-        figures.extend(lines.answer(*wanted, &part, request, floor));
+        figures.extend(lines.answer(*wanted, (trace, &part), request, floor));
     }
     // A figure that has no window of its own rests on the whole band.
     for figure in &mut figures {
@@ -45,7 +46,7 @@ pub fn analyze(trace: &Trace<'_>, request: &Request) -> Result<Analysis, TraceEr
         to_nm: part.last_nm(),
         samples: part.len(),
         prominence_db: request.search.least_db(),
-        distance_nm: request.search.distance_nm,
+        distance_nm: lines.distance_nm(request),
         lines: lines.resonances.as_ref().map(|(kind, _)| *kind),
         strongest_dip: lines.strongest(Kind::Dip),
         strongest_peak: lines.strongest(Kind::Peak),
@@ -76,8 +77,19 @@ fn warnings(trace: &Trace<'_>, part: &Trace<'_>, request: &Request, lines: &Line
                 found.weaker
             ));
         }
+        if let Some(found) = found
+            && !found.near.is_empty()
+        {
+            warnings.push(format!("{}; a smaller distance includes them", left_out(found, kind)));
+        }
     }
     warnings
+}
+
+/// The lines that only the distance excludes, in words.
+fn left_out(found: &Found, kind: Kind) -> String {
+    let lines = counted(found.near.len(), kind.word());
+    format!("the least distance of {} nm leaves out {lines} beside stronger ones", found.distance_nm)
 }
 
 impl Lines {
@@ -111,7 +123,10 @@ impl Lines {
                     finesse: asks(Wanted::Finesse),
                     dispersion: asks(Wanted::Dispersion),
                 };
-                lines.comb = comb::figures(&resonances, &comb);
+                lines.comb = match lines.denser(kind, request) {
+                    Some(reason) => comb::missing(&comb, &reason),
+                    None => comb::figures(&resonances, &comb),
+                };
             }
             lines.resonances = Some((kind, resonances));
             if compares {
@@ -127,6 +142,33 @@ impl Lines {
         lines
     }
 
+    /// Why the lines are no comb: the default distance excludes lines between them. A distance that
+    /// the user gives is meant to exclude lines.
+    fn denser(&self, kind: Kind, request: &Request) -> Option<String> {
+        let found = self.found(kind).filter(|_| request.search.distance_nm.is_none())?;
+        let [kept, near] =
+            [&found.extrema, &found.near].map(|lines| lines.iter().map(|line| line.nm).collect::<Vec<_>>());
+        comb::may_be_denser(&kept, &near).then(|| {
+            format!(
+                "the comb may be denser: {}. A given smaller distance includes them, and a higher prominence excludes them",
+                left_out(found, kind)
+            )
+        })
+    }
+
+    /// The smallest distance that was used, nm.
+    fn distance_nm(&self, request: &Request) -> f64 {
+        let used = self.dips.iter().chain(&self.peaks).map(|found| found.distance_nm);
+        used.reduce(f64::min).unwrap_or(request.search.least_nm())
+    }
+
+    fn found(&self, kind: Kind) -> Option<&Found> {
+        match kind {
+            Kind::Dip => self.dips.as_ref(),
+            Kind::Peak => self.peaks.as_ref(),
+        }
+    }
+
     /// The number of the line with the highest prominence, from 1.
     fn strongest(&self, kind: Kind) -> Option<usize> {
         let numbered = self.of(kind).iter().zip(1..);
@@ -135,21 +177,28 @@ impl Lines {
     }
 
     fn of(&self, kind: Kind) -> &[Extremum] {
-        let found = match kind {
-            Kind::Dip => &self.dips,
-            Kind::Peak => &self.peaks,
-        };
-        found.as_ref().map_or(&[], |found| &found.extrema)
+        self.found(kind).map_or(&[], |found| &found.extrema)
     }
 
-    fn answer(&self, wanted: Wanted, part: &Trace<'_>, request: &Request, floor: Floor) -> Vec<Figure> {
+    fn answer(
+        &self,
+        wanted: Wanted,
+        (trace, part): (&Trace<'_>, &Trace<'_>),
+        request: &Request,
+        floor: Floor,
+    ) -> Vec<Figure> {
         let (kind, resonances) = match &self.resonances {
             Some((kind, resonances)) => (*kind, resonances.as_slice()),
             None => (Kind::Dip, [].as_slice()),
         };
         match wanted {
             Wanted::Loss => loss::in_band(part, floor),
-            Wanted::LossAt(nm) => vec![loss::insertion_loss_at(part, nm, floor)],
+            Wanted::LossAt(nm) => {
+                let outside = request.band_nm.and_then(|band| loss::outside_band(nm, band));
+                // At an end of the band the sample beyond may be needed, so the whole trace counts.
+                let measured = || loss::insertion_loss_at(trace, nm, floor);
+                vec![outside.map_or_else(measured, |why| Figure::missing(&define::INSERTION_LOSS, why))]
+            }
             Wanted::Dips => extrema::figures(part, Kind::Dip, self.of(Kind::Dip), floor),
             Wanted::Peaks => extrema::figures(part, Kind::Peak, self.of(Kind::Peak), floor),
             Wanted::Bandwidth(level_db) => self.bandwidths(part, request, level_db, floor),

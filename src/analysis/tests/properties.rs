@@ -100,7 +100,7 @@ proptest! {
     fn prominences_follow_their_definition(levels in prop::collection::vec(0..12i32, 1..60), least in 0.5..4.0f64) {
         let nm = (0..levels.len()).map(|point| 1500.0 + point as f64).collect();
         let owned = Owned { nm, db: levels.iter().map(|level| f64::from(*level)).collect() };
-        let search = Search { prominence_db: Some(least), distance_nm: 0.0 };
+        let search = Search { prominence_db: Some(least), distance_nm: Some(0.0) };
         let found = find(&owned.trace(), Kind::Peak, &search).extrema;
         let mut expected = Vec::new();
         let mut point = 1;
@@ -132,7 +132,7 @@ proptest! {
 fn the_lower_of_two_near_dips_stays() {
     let trace = dips(&[(1550.0, 0.1, 0.9), (1550.3, 0.1, 0.95), (1552.0, 0.1, 0.8)], 2.0, 0.0, 0.0);
     let places = |distance_nm: f64| {
-        let search = Search { distance_nm, ..Search::default() };
+        let search = Search { distance_nm: Some(distance_nm), ..Search::default() };
         find(&trace.trace(), Kind::Dip, &search).extrema.len()
     };
     assert_eq!([places(0.1), places(0.5), places(5.0)], [3, 2, 1]);
