@@ -59,7 +59,7 @@ fn dispersion_and_finesse_are_those_of_the_comb() {
     assert!(reason(&few, "comb_d2_mhz").contains("needs four"));
 }
 
-/// A comb of dips or peaks from 191.5 to 193 THz on a base that falls by 0.2 dB per nm.
+/// A comb of dips or peaks from 191.5 to 193 THz on a base that falls by 1 dB per nm.
 fn tilted(spacing_ghz: f64, are_peaks: bool) -> (Vec<f64>, Owned) {
     let orders = (191_500.0 / spacing_ghz).ceil() as u32..=(193_000.0 / spacing_ghz).floor() as u32;
     let centers: Vec<f64> = orders.rev().map(|order| nm_from_ghz(f64::from(order) * spacing_ghz)).collect();
@@ -72,7 +72,7 @@ fn tilted(spacing_ghz: f64, are_peaks: bool) -> (Vec<f64>, Owned) {
         } else {
             own.iter().map(|center| 1.0 - 0.9 * line(center)).product()
         };
-        lines * 10f64.powf(-0.02 * (nm - first))
+        lines * 10f64.powf(-0.1 * (nm - first))
     });
     (centers, trace)
 }
@@ -169,7 +169,7 @@ fn a_comb_that_lacks_half_of_its_lines_has_its_spacing_or_none() {
             measured += 1;
         }
     }
-    assert!(measured > 180, "{measured} of 200");
+    assert!(measured > 160, "{measured} of 200");
 }
 
 #[test]
