@@ -168,13 +168,13 @@ pub fn find(trace: &Trace<'_>, kind: Kind, search: &Search) -> Found {
     extrema.sort_unstable_by_key(|line| line.index);
     near.sort_unstable_by_key(|line| line.index);
     let found = Found { extrema, weaker, near, distance_nm };
-    if search.distance_nm.is_none() { found.as_dense_comb() } else { found }
+    if search.distance_nm.is_none() { found.widened_to_comb() } else { found }
 }
 
 impl Found {
     /// The default distance would hide lines of a dense comb. If all lines together are evenly spaced, they are one comb, and
     /// the distance is a part of their spacing.
-    fn as_dense_comb(self) -> Self {
+    fn widened_to_comb(self) -> Self {
         if self.near.is_empty() {
             return self;
         }
