@@ -26,6 +26,7 @@ mod signals;
 mod simulate;
 mod start;
 mod store;
+mod target;
 mod uploads;
 mod watch;
 mod watchdog;

@@ -6,6 +6,7 @@ mod devices;
 mod examples;
 mod export;
 mod fleet;
+mod numbers;
 mod plot;
 mod rehearse;
 mod results;

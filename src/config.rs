@@ -300,6 +300,7 @@ impl Config {
         self.notify = file.notify.unwrap_or(self.notify);
         file.instruments.place_files(|file| instruments::absolute(in_home(file.into()))).map_err(refuse)?;
         self.instruments.extend(file.instruments);
+        file.limits.validate().map_err(refuse)?;
         self.limits = std::mem::take(&mut self.limits).stricter(file.limits);
         self.placed_limits.extend(limits::placed(&path.display().to_string(), &text));
         Ok(())

@@ -88,6 +88,19 @@ pub fn is_taken(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
+/// Checks that a new file may get this name: the name is free, or a file has it. A rename would replace a device or a
+/// pipe by a file, and with it `/dev/null` for every program.
+///
+/// # Errors
+/// If the name leads to something else than a file.
+pub fn check_target(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(about) => regular(about.file_type()),
+        // Also a broken link. Other errors are those of the write.
+        Err(_) => Ok(()),
+    }
+}
+
 /// Whether this is a folder, and not a link to one.
 #[must_use]
 pub fn is_own_folder(path: &Path) -> bool {
@@ -208,6 +221,16 @@ mod tests {
         let told = read(&path, 1 << 20).unwrap_err().to_string();
         assert_eq!(told, "it has 2147483648 bytes; at most 1048576 are allowed");
         assert_eq!(open(place.path()).unwrap_err().to_string(), "it is a folder, not a file");
+        assert!(check_target(&path).is_ok() && check_target(&place.path().join("new")).is_ok());
+        assert!(check_target(place.path()).is_err());
+        #[cfg(unix)]
+        {
+            let link = place.path().join("link");
+            std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+            for special in [Path::new("/dev/zero"), &link] {
+                assert_eq!(check_target(special).unwrap_err().to_string(), "it is a device, not a file");
+            }
+        }
         #[cfg(unix)]
         assert_eq!(open(Path::new("/dev/zero")).unwrap_err().to_string(), "it is a device, not a file");
     }

@@ -37,7 +37,7 @@ fn usage(message: impl Into<String>) -> Failure {
 }
 
 fn import(args: &ImportArgs) -> Result<(), Failure> {
-    refuse_existing(&args.output)?;
+    check_output(&args.output)?;
     let columns: Result<Vec<Choice>, String> = args.columns.iter().map(|text| text.parse()).collect();
     let chosen = Chosen {
         format: args.format.map(format),
@@ -94,7 +94,7 @@ fn tell(findings: &[Diagnostic]) {
 }
 
 fn transform(args: &TransformArgs) -> Result<(), Failure> {
-    refuse_existing(&args.output)?;
+    check_output(&args.output)?;
     let table = read_table(&args.file).map_err(Failure::recipe)?;
     let mut list = DeviceList::of_table(&table).map_err(Failure::recipe)?;
     let marks = marks(&args.points, &list).map_err(Failure::recipe)?;
@@ -201,11 +201,6 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-fn refuse_existing(args: &ListOutputArgs) -> Result<(), Failure> {
-    match &args.output {
-        Some(path) if files::is_taken(path) && !args.force => {
-            Err(usage(format!("`{}` already exists", path.display())).hint("`--force` replaces it"))
-        }
-        Some(_) | None => Ok(()),
-    }
+fn check_output(args: &ListOutputArgs) -> Result<(), Failure> {
+    args.output.as_deref().map_or(Ok(()), |path| super::target::check(path, args.force))
 }

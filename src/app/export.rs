@@ -10,7 +10,6 @@ use super::runs::{failed, find};
 use crate::cli::{ExportArgs, ExportFormat};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
-use crate::files;
 use crate::measurement::TraceSummary;
 use crate::store::{
     FoundRun, Provenance, StoreError, TraceFile, open_trace, open_trace_file, provenance, runs,
@@ -76,7 +75,7 @@ fn one(path: &Path, args: &ExportArgs) -> Result<(), Failure> {
         None => PathBuf::from(name),
     };
     let targets = write::targets(&target, args.to);
-    refuse_existing(&targets, args)?;
+    check_targets(&targets, args)?;
     write::trace(&trace, args.to, &target, args.force).map_err(failed)?;
     for target in targets {
         outln!("{}", target.display());
@@ -100,7 +99,7 @@ fn whole_run(run: &FoundRun, args: &ExportArgs) -> Result<(), Failure> {
     };
     let in_one_file = |write: fn(write::Traces<'_>, &Path, bool) -> Result<(), StoreError>| {
         let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.{suffix}")));
-        refuse_existing(std::slice::from_ref(&target), args)?;
+        check_targets(std::slice::from_ref(&target), args)?;
         write(&mut traces.iter().map(open), &target, args.force).map_err(failed)?;
         Ok(target)
     };
@@ -109,6 +108,9 @@ fn whole_run(run: &FoundRun, args: &ExportArgs) -> Result<(), Failure> {
         ExportFormat::Mat => in_one_file(write::mat_of_run)?,
         ExportFormat::Csv | ExportFormat::Npy | ExportFormat::Arrow => {
             let into = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}_{suffix}")));
+            if !into.is_dir() {
+                super::target::check(&into, true)?;
+            }
             into_folder(&traces, &open, &into, args)?;
             into
         }
@@ -136,7 +138,7 @@ fn power_of_run(run: &FoundRun, name: &str, args: &ExportArgs) -> Result<(), Fai
         }
     }
     let target = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}_power.csv")));
-    refuse_existing(std::slice::from_ref(&target), args)?;
+    check_targets(std::slice::from_ref(&target), args)?;
     let comments = [
         run.manifest.instrument.simulated.then(|| write::SIMULATED.to_owned()),
         Some(format!(
@@ -160,7 +162,7 @@ fn into_folder(
     let suffix = args.to.suffix();
     let target_of = |trace: &TraceSummary| into.join(format!("{}.{suffix}", stem(Path::new(&trace.file))));
     let all = traces.iter().flat_map(|trace| write::targets(&target_of(trace), args.to));
-    refuse_existing(&all.collect::<Vec<_>>(), args)?;
+    check_targets(&all.collect::<Vec<_>>(), args)?;
     let no_folder =
         |error| Failure::new(ExitCode::Failed, format!("cannot create `{}`: {error}", into.display()));
     std::fs::create_dir_all(into).map_err(no_folder)?;
@@ -171,11 +173,7 @@ fn into_folder(
     Ok(())
 }
 
-/// Nothing is written if a file would be replaced without `--force`.
-fn refuse_existing(targets: &[PathBuf], args: &ExportArgs) -> Result<(), Failure> {
-    let taken = targets.iter().find(|target| files::is_taken(target));
-    match taken.filter(|_| !args.force) {
-        Some(taken) => Err(usage(format!("`{}` exists", taken.display())).hint("`--force` replaces it")),
-        None => Ok(()),
-    }
+/// Checks all names before the first file is written.
+fn check_targets(targets: &[PathBuf], args: &ExportArgs) -> Result<(), Failure> {
+    targets.iter().try_for_each(|target| super::target::check(target, args.force))
 }

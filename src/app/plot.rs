@@ -93,6 +93,7 @@ impl<'a> NewPicture<'a> {
     /// Checks the name before anything is read.
     pub(super) fn at(output: &'a Path, replaces: bool) -> Result<Self, Failure> {
         let format = format(output)?;
+        super::target::check(output, true)?;
         if files::is_taken(output) && !replaces {
             let hint = "`ctp10 plot --force` replaces a picture";
             return Err(usage(format!("`{}` exists", output.display())).hint(hint));

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::numbers::{finite, not_negative, number, positive};
+
 /// The groups of figures.
 const FIGURES: &str = "\
 Figures, separated by commas.
@@ -113,24 +115,6 @@ pub enum TopologyArg {
     AllPass,
     /// A ring between two waveguides with equal couplers.
     AddDrop,
-}
-
-fn number(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-fn finite(text: &str) -> Result<f64, String> {
-    number(text).ok_or_else(|| "a finite number is needed".to_owned())
-}
-
-pub(super) fn not_negative(text: &str) -> Result<f64, String> {
-    number(text)
-        .filter(|number| *number >= 0.0)
-        .ok_or_else(|| "a number that is not negative is needed".to_owned())
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    number(text).filter(|number| *number > 0.0).ok_or_else(|| "a number above 0 is needed".to_owned())
 }
 
 pub(super) fn band(text: &str) -> Result<(f64, f64), String> {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::numbers::not_negative;
+
 /// `ctp10 devices`
 #[derive(Debug, Clone, Args)]
 pub struct DevicesArgs {
@@ -58,7 +60,7 @@ pub struct TransformArgs {
     #[arg(long, required = true, num_args = 1.., value_name = "ID=X,Y|FILE")]
     pub points: Vec<String>,
     /// Largest allowed distance of a point from its computed coordinates, in µm.
-    #[arg(long, value_name = "UM", default_value_t = 20.0)]
+    #[arg(long, value_name = "UM", default_value_t = 20.0, value_parser = not_negative)]
     pub max_residual: f64,
     /// Where the list is written.
     #[command(flatten)]

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::analyze::{LinesArg, band, not_negative};
+use super::analyze::{LinesArg, band};
+use super::numbers::not_negative;
 
 /// `ctp10 plot`
 #[derive(Debug, Clone, Args)]

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::numbers::finite;
+
 /// The long help of `--fault`.
 const FAULTS: &str = "\
 Produce a fault: KIND@WHERE or KIND@WHERE=VALUE. May be given several times.
@@ -61,13 +63,13 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "fresh|by-settings", hide_short_help = true)]
     pub noise: Option<String>,
     /// Factor for all durations: with 0.1 sweeps are ten times shorter.
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", value_parser = finite)]
     pub time_scale: Option<f64>,
     /// Delay before each reply, in ms.
-    #[arg(long, value_name = "MS")]
+    #[arg(long, value_name = "MS", value_parser = finite)]
     pub latency_ms: Option<f64>,
     /// Largest rate of sent data, in bytes per second.
-    #[arg(long, value_name = "BYTES_PER_S", hide_short_help = true)]
+    #[arg(long, value_name = "BYTES_PER_S", value_parser = finite, hide_short_help = true)]
     pub bandwidth: Option<f64>,
     /// Largest number of clients that are connected at the same time.
     #[arg(long, value_name = "N", hide_short_help = true)]
@@ -109,7 +111,7 @@ pub struct SimulateArgs {
     pub lasers: Option<Vec<String>>,
     /// Each laser of a scan after the first one emits this much less power than was set, in dB. Reference scans are not
     /// affected.
-    #[arg(long, value_name = "DB", hide_short_help = true)]
+    #[arg(long, value_name = "DB", value_parser = finite, hide_short_help = true)]
     pub seam_db: Option<f64>,
     /// Number of sweeps of a reference scan: 1 (TF) or 4 (TF/PDL).
     #[arg(long, value_name = "1|4", hide_short_help = true)]

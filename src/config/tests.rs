@@ -65,3 +65,30 @@ fn the_nearer_file_wins_key_by_key_and_a_misspelt_key_is_refused() {
     let error = config.take_file(&write("bad.toml", "limit = 3\n")).unwrap_err();
     assert!(crate::error::chain(&error).contains("limit"), "{error}");
 }
+
+#[test]
+fn a_number_in_a_file_is_finite_and_within_its_range() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ctp10.toml");
+    for text in [
+        "keep_local = #",
+        "dark_after_s = #",
+        "guard_after_s = #",
+        "disk_full_wait_s = #",
+        "answer_wait_s = #",
+        "deadlines = { question_s = # }",
+        "fleet = { lease_s = # }",
+        "limits = { max_power_dbm = # }",
+        "limits = { laser.1 = { max_power_dbm = # } }",
+        "limits = { laser.1 = { wavelength_nm = [#, 1600] } }",
+        "instruments.smu = { address = \"smu:5025\", limits = { \":SOUR:VOLT\" = [0, #] } }",
+    ] {
+        for number in ["nan", "inf", "-inf"] {
+            std::fs::write(&path, text.replace('#', number)).unwrap();
+            let error = crate::error::chain(&Config::default().take_file(&path).unwrap_err());
+            assert!(error.contains("is not allowed") || error.contains("is not a range"), "{text}: {error}");
+        }
+        std::fs::write(&path, text.replace('#', "50")).unwrap();
+        assert!(Config::default().take_file(&path).is_ok(), "{text}");
+    }
+}

@@ -1,10 +1,13 @@
 //! The limits of the bench: powers, wavelength windows, and lasers that must stay off. `permit` checks each command
 //! against them before it is sent.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::LASERS;
 
 /// Limits of one laser.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +76,29 @@ impl Limits {
         *self == Self::default()
     }
 
+    /// Checks that each limit limits something: an error in a file must not leave a laser without its limit.
+    ///
+    /// # Errors
+    /// The first value that is not allowed, with what is allowed.
+    pub fn validate(&self) -> Result<(), String> {
+        finite("limits.max_power_dbm", self.max_power_dbm)?;
+        for (number, limits) in &self.laser {
+            if !LASERS.contains(number) {
+                let (first, last) = LASERS.into_inner();
+                return Err(format!("limits.laser `{number}` is not allowed ({first} to {last})"));
+            }
+            finite(&format!("limits.laser.{number}.max_power_dbm"), limits.max_power_dbm)?;
+            if let Some([low, high]) = limits.wavelength_nm
+                && !(low.is_finite() && high.is_finite() && low <= high)
+            {
+                return Err(format!(
+                    "limits.laser.{number}.wavelength_nm `[{low}, {high}]` is not allowed (two finite numbers, low and high)"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Combines two sets of limits. Of two limits, the stricter one applies.
     #[must_use]
     pub fn stricter(mut self, other: Self) -> Self {
@@ -102,7 +128,7 @@ impl Limits {
         all.filter(move |(number, _)| laser.is_none_or(|laser| laser == *number))
     }
 
-    /// Checks a demand against the limits. NaN exceeds every limit.
+    /// Checks a demand against the limits. NaN exceeds every limit, and a limit that is NaN allows nothing.
     ///
     /// # Errors
     /// The limit that is exceeded.
@@ -110,7 +136,7 @@ impl Limits {
         let refuse = |what: String, limit: String| Err(LimitExceeded::Beyond { what, limit });
         match demand {
             Demand::Power { laser, dbm } => match self.max_power(laser) {
-                Some(max) if dbm.is_nan() || dbm > max => {
+                Some(max) if dbm.partial_cmp(&max).is_none_or(Ordering::is_gt) => {
                     refuse(format!("{dbm} dBm{}", of(laser)), format!("at most {max} dBm"))
                 }
                 _ => Ok(()),
@@ -137,6 +163,13 @@ impl Limits {
 
 fn of(laser: Option<u8>) -> String {
     laser.map_or_else(String::new, |laser| format!(" of laser {laser}"))
+}
+
+fn finite(name: &str, given: Option<f64>) -> Result<(), String> {
+    match given.filter(|value| !value.is_finite()) {
+        Some(value) => Err(format!("{name} `{value}` is not allowed (a finite number)")),
+        None => Ok(()),
+    }
 }
 
 fn lower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
@@ -166,6 +199,25 @@ mod tests {
         assert!(check(Demand::Wavelength { laser: Some(1), nm: 1620.1 }).is_err());
         assert!(check(Demand::Light { laser: None }).is_err());
         assert!(check(Demand::Light { laser: Some(1) }).is_ok());
+    }
+
+    #[test]
+    fn a_limit_that_limits_nothing_is_refused() {
+        for (text, words) in [
+            ("max_power_dbm = nan", "limits.max_power_dbm `NaN` is not allowed (a finite number)"),
+            ("max_power_dbm = inf", "limits.max_power_dbm `inf`"),
+            ("[laser.1]\nmax_power_dbm = -inf", "limits.laser.1.max_power_dbm `-inf`"),
+            ("[laser.0]\noff = true", "limits.laser `0` is not allowed (1 to 10)"),
+            ("[laser.11]\noff = true", "limits.laser `11`"),
+            ("[laser.2]\nwavelength_nm = [1620, 1500]", "limits.laser.2.wavelength_nm `[1620, 1500]`"),
+            ("[laser.2]\nwavelength_nm = [1500, nan]", "limits.laser.2.wavelength_nm `[1500, NaN]`"),
+        ] {
+            let error = toml::from_str::<Limits>(text).unwrap().validate().unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+        assert_eq!(limits().validate(), Ok(()));
+        let unchecked = Limits { max_power_dbm: Some(f64::NAN), ..Limits::default() };
+        assert!(unchecked.check(Demand::Power { laser: Some(1), dbm: 0.0 }).is_err());
     }
 
     #[test]
