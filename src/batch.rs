@@ -46,5 +46,5 @@ pub use schedule::{Candidate, Decision, Situation, in_order, next_item, span};
 pub use schema::schema;
 pub use summary::{BatchState, Summary, SummaryItem};
 pub use task::Task;
-pub use times::{Moment, Window, skipped, window};
+pub use times::{Moment, Window, contradiction, skipped, window};
 pub use work::{BatchObserver, Worker, WorkerCommand, WorkerEnd};

@@ -179,6 +179,17 @@ impl Simulator {
         self.ctp10.commands()
     }
 
+    /// The number of faults that have occurred at all simulated instruments.
+    #[must_use]
+    pub fn faults_occurred(&self) -> u64 {
+        let beside = [
+            self.smu.as_ref().map(Server::faults_occurred),
+            self.switch.as_ref().map(Server::faults_occurred),
+            self.thermostat.as_ref().map(Server::faults_occurred),
+        ];
+        self.ctp10.faults_occurred() + beside.into_iter().flatten().sum::<u64>()
+    }
+
     /// Ends all faults, and returns when the simulated instruments can be reached.
     pub async fn heal(&self) {
         self.ctp10.heal().await;

@@ -11,7 +11,7 @@ mod results;
 mod summary;
 mod table;
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, ErrorKind, IsTerminal};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -79,10 +79,20 @@ impl Style {
 /// What the end of standard input means for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AtEof {
-    /// Standard input has no more answers, and the run continues.
+    /// Standard input has no more answers, and the run continues. The page can still answer.
     Continue,
+    /// The same without a page: no one can answer any more.
+    Leave,
     /// The program that started the run has ended, so the run stops.
     Stop,
+}
+
+impl AtEof {
+    /// What the end of standard input means for a run with or without a page.
+    #[must_use]
+    pub fn with_page(self, has_page: bool) -> Self {
+        if self == Self::Continue && !has_page { Self::Leave } else { self }
+    }
 }
 
 /// Shows a run on stderr until its events end, and returns its final state. `status` is its state before these
@@ -162,13 +172,20 @@ fn read_input(control: Control, at_eof: AtEof) {
             match line {
                 // Text typed without an open question is discarded, so that it does not answer the next one.
                 Ok(line) => drop(control.answer(line.trim())),
-                Err(_) if at_eof == AtEof::Continue => return,
+                // Text that is not UTF-8 is no answer.
+                Err(error) if error.kind() == ErrorKind::InvalidData => {}
                 Err(_) => break,
             }
         }
         match at_eof {
             AtEof::Continue => {
                 tracing::warn!("this terminal accepts no more input: answer the question on the dashboard");
+            }
+            AtEof::Leave => {
+                tracing::warn!(
+                    "standard input has ended, and there is no dashboard: questions take their `unattended` answer"
+                );
+                control.leave();
             }
             AtEof::Stop => control.stop("the program that started the run has ended"),
         }

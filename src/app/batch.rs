@@ -122,7 +122,7 @@ async fn work(
         super::serve::beside_run(session, args.sidecar.as_deref(), config, output, Some(desk)).await?;
     let (commands, command) = watch::channel(WorkerCommand::Continue);
     let signals = Signals::handle(session, OnTerminate::Finish, commands);
-    let screen = Arc::new(Screen::new(output, log, items, queue.window()));
+    let screen = Arc::new(Screen::new(output, log, items, queue.window(), sidecar.is_some()));
     let worker = Worker {
         session: Arc::clone(session),
         queue: Arc::clone(queue),

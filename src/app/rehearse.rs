@@ -47,24 +47,30 @@ pub(super) async fn rehearse(args: RehearseArgs, config: &Config) -> Result<(), 
         }
     };
     let wrong = rehearsals.iter().filter(|rehearsal| !rehearsal.violations.is_empty()).count();
+    let missed = rehearsals.iter().filter(|rehearsal| rehearsal.missed).count();
+    let is_safe = wrong + missed == 0;
     if args.json {
-        super::print_json(&json!({ "file": args.file, "safe": wrong == 0, "rehearsals": rehearsals }))?;
+        super::print_json(&json!({ "file": args.file, "safe": is_safe, "rehearsals": rehearsals }))?;
     }
-    if wrong == 0 && !args.keep {
+    if is_safe && !args.json {
+        outln!("{} rehearsals, all of them ended safely", rehearsals.len());
+    }
+    if wrong > 0 || args.keep {
+        let kept = scratch.keep();
         if !args.json {
-            outln!("{} rehearsals, all of them ended safely", rehearsals.len());
+            outln!("run folders are kept in {}", kept.display());
         }
-        return Ok(());
     }
-    let kept = scratch.keep();
-    if !args.json {
-        outln!("run folders are kept in {}", kept.display());
+    let of_all = format!("of {} rehearsals", rehearsals.len());
+    match (wrong, missed) {
+        (0, 0) => Ok(()),
+        (0, _) => {
+            Err(Failure::new(ExitCode::Failed, format!("in {missed} {of_all} the fault did not occur")).hint(
+                "the first line shows how many traces there are: choose an earlier place for the fault",
+            ))
+        }
+        (_, _) => Err(Failure::new(ExitCode::Failed, format!("{wrong} {of_all} did not end safely"))),
     }
-    if wrong == 0 {
-        return Ok(());
-    }
-    let message = format!("{wrong} of {} rehearsals did not end safely", rehearsals.len());
-    Err(Failure::new(ExitCode::Failed, message))
 }
 
 async fn rehearse_all(
@@ -124,6 +130,9 @@ fn tell(args: &RehearseArgs, rehearsal: &Rehearsal) {
         duration(rehearsal.seconds),
         resumed.unwrap_or_default(),
     );
+    if rehearsal.missed {
+        outln!("     NOT TESTED: the fault did not occur");
+    }
     for violation in &rehearsal.violations {
         outln!("     NOT SAFE: {violation}");
     }

@@ -131,18 +131,24 @@ async fn measure(
 
     let (records, shown) = mpsc::channel::<Arc<Emitted>>();
     let show: Watcher = Box::new(move |record| drop(records.send(Arc::clone(record))));
-    let entry = session.begin(request, vec![show], &session.cut()).await.map_err(not_started)?;
+    // Before the run begins: from its first step on, a signal must stop it cleanly.
+    let signals = Signals::handle(session, OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
+    let begun_run = session.begin(request, vec![show], &session.cut()).await;
+    let entry = begun_run.map_err(|error| match signals.have_arrived() {
+        true => Failure::new(ExitCode::Stopped, "stopped by a signal before the run began"),
+        false => not_started(error),
+    })?;
     let spoken = if output.quiet { Severity::Error } else { Severity::Warning };
     terminal::tell_findings(entry.findings.iter().filter(|finding| finding.severity >= spoken), json, "");
     if !entry.left.is_empty() {
         let left = crate::shown::listed(&entry.left, "; ");
         tracing::warn!("the instrument's error queue had old entries: {left}");
     }
-    let signals = Signals::handle(session, OnTerminate::Stop, watch::Sender::new(WorkerCommand::Continue));
     let screen = std::thread::spawn({
         let style = Style::choose(json, output.quiet, output.verbose > 0);
         let (log, control) = (log.clone(), entry.run.control().clone());
-        move || terminal::show((style, options.at_eof), &log, &shown, &control, begun)
+        let at_eof = options.at_eof.with_page(sidecar.is_some());
+        move || terminal::show((style, at_eof), &log, &shown, &control, begun)
     });
     let folder = entry.run.folder().to_owned();
     let ended = entry.ended().await;

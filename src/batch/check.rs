@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::task::Task;
+use super::times::contradiction;
 use crate::budget::Budget;
 use crate::forecast::allowed::{self, Allowed};
 use crate::forecast::{Circumstances, plan, taken_columns};
@@ -54,6 +55,7 @@ pub async fn check(task: &Task, base: &Path, allowed: &Allowed, budget: &Budget)
     let mut findings: Vec<Diagnostic> =
         recipe.diagnostics().iter().chain(&walked.findings).cloned().collect();
     findings.extend(allowed::check(&recipe, &walked.all(), allowed));
+    findings.extend(contradiction(task.not_before, task.deadline).map(Diagnostic::error));
     findings.extend(taken_columns(&task.column_values(&recipe), &recipe, &walked.steps));
     Checked {
         findings,

@@ -30,7 +30,9 @@ impl TryFrom<String> for Moment {
         if let Some(time) = time_of_day(&text) {
             return Ok(Self::Daily(time));
         }
-        DateTime::parse_from_rfc3339(&text).map(Self::Once).map_err(|_| {
+        // A leap second has more than a second of nanoseconds. No clock of a computer shows it.
+        let once = DateTime::parse_from_rfc3339(&text).ok().filter(|at| at.nanosecond() < 1_000_000_000);
+        once.map(Self::Once).ok_or_else(|| {
             format!("`{text}` is not a time: write \"HH:MM\" (local time) or \"2026-03-02T19:00:00+01:00\", quoted")
         })
     }
@@ -110,6 +112,17 @@ fn end_after(begin: DateTime<Utc>, begins: NaiveTime, ends: NaiveTime) -> DateTi
 
 fn just_before(at: DateTime<Utc>) -> DateTime<Utc> {
     at - TimeDelta::milliseconds(1)
+}
+
+/// The error about two moments if the deadline has passed at the first one. A time of day always has a next one.
+#[must_use]
+pub fn contradiction(not_before: Option<Moment>, deadline: Option<Moment>) -> Option<String> {
+    match (not_before?, deadline?) {
+        (begin @ Moment::Once(first), end @ Moment::Once(last)) if last <= first => {
+            Some(format!("nothing would be measured: `deadline` {end} is not after `not_before` {begin}"))
+        }
+        _ => None,
+    }
 }
 
 /// The warning about two times if the clocks skip one of them in the intended night.
@@ -206,6 +219,22 @@ mod tests {
         is(shown("2026-03-02T18:00", "", once, "08:00"), "2026-03-04T05:00", "2026-03-04T08:00");
         let error = Moment::try_from("25:00".to_owned()).unwrap_err();
         assert!(error.contains("`25:00`") && error.contains("HH:MM"), "{error}");
+        assert!(Moment::try_from("2026-03-04T23:59:60Z".to_owned()).is_err());
+    }
+
+    #[test]
+    fn a_deadline_before_the_begin_is_an_error_and_a_time_of_day_is_never_before() {
+        let found = |begin, end| contradiction(moment(begin), moment(end));
+        let (ten, eleven) = ("2026-03-02T22:00:00+01:00", "2026-03-02T22:00:00+00:00");
+        assert_eq!(
+            found(eleven, ten).unwrap(),
+            format!("nothing would be measured: `deadline` {ten} is not after `not_before` {eleven}")
+        );
+        assert!(found(ten, ten).is_some());
+        for (begin, end) in [(ten, eleven), ("22:30", ten), ("19:00", "08:00"), (eleven, "22:00"), ("", ten)]
+        {
+            assert_eq!(found(begin, end), None, "{begin} {end}");
+        }
     }
 
     /// Central Europe in 2026.

@@ -58,8 +58,9 @@ impl FleetConfig {
         self.url = url.or(self.url.take());
         self.bench = bench.or(self.bench.take());
         self.labels = labels.unwrap_or_else(|| std::mem::take(&mut self.labels));
-        let lease = lease_s
-            .map(|seconds| times::time("lease_s", seconds, "1 to 31536000 seconds", |time| time.as_secs() >= 1));
+        let lease = lease_s.map(|seconds| {
+            times::time("lease_s", seconds, "1 to 31536000 seconds", |time| time.as_secs() >= 1)
+        });
         self.lease = lease.transpose()?.or(self.lease);
         self.credentials_file = credentials_file.map(in_home).or(self.credentials_file.take());
         self.ca_file = ca_file.map(in_home).or(self.ca_file.take());

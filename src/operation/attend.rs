@@ -50,11 +50,19 @@ impl TryFrom<WaitFields> for Wait {
     }
 }
 
-/// A time of day as `wait: at` takes it.
+/// A time of day: `HH:MM` or `HH:MM:SS`. Each number has two digits, because `7:5` may mean 07:05 or 07:50.
 #[must_use]
 pub fn time_of_day(text: &str) -> Option<chrono::NaiveTime> {
-    let parse = |format| chrono::NaiveTime::parse_from_str(text, format).ok();
-    parse("%H:%M").or_else(|| parse("%H:%M:%S"))
+    let number = |part: &str| -> Option<u32> {
+        let is_whole = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        part.parse().ok().filter(|_| is_whole)
+    };
+    let numbers: Vec<u32> = text.split(':').map(number).collect::<Option<_>>()?;
+    match numbers[..] {
+        [hour, minute] => chrono::NaiveTime::from_hms_opt(hour, minute, 0),
+        [hour, minute, second] => chrono::NaiveTime::from_hms_opt(hour, minute, second),
+        _ => None,
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -104,4 +112,31 @@ pub enum Effect {
     Measure,
     /// Moves something or asks a person: never repeated automatically.
     Ask,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_has_two_digits_for_each_number_and_no_leap_second() {
+        for (text, shown) in [("07:05", "07:05:00"), ("23:59:59", "23:59:59"), ("00:00", "00:00:00")] {
+            assert_eq!(time_of_day(text).map(|time| time.to_string()).as_deref(), Some(shown));
+        }
+        for wrong in [
+            "7:5",
+            "07:5",
+            " 08:00",
+            "08:00 ",
+            "23:59:60",
+            "24:00",
+            "12:60",
+            "+1:00",
+            "08",
+            "08:00:00:00",
+            "",
+        ] {
+            assert_eq!(time_of_day(wrong), None, "{wrong}");
+        }
+    }
 }

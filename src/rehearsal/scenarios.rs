@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::safety::ProgramEnd;
 use crate::simulator::FaultSpec;
 
 /// A rate for traces that is slow enough to be noticed, but does not take minutes.
@@ -18,10 +19,21 @@ pub struct Scenario {
     pub kill_after: Option<u64>,
 }
 
+impl Scenario {
+    /// Whether the rehearsal shows nothing, because its fault or its kill did not occur. Random faults may be absent.
+    #[must_use]
+    pub fn was_missed(&self, faults_occurred: u64, ending: ProgramEnd) -> bool {
+        let is_random = self.faults.iter().any(FaultSpec::is_random);
+        let fault_missed = !self.faults.is_empty() && faults_occurred == 0;
+        let kill_missed = self.kill_after.is_some() && ending != ProgramEnd::Killed;
+        !is_random && (fault_missed || kill_missed)
+    }
+}
+
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
-        words.extend(self.kill_after.map(|events| format!("killed after {events} events")));
+        words.extend(self.kill_after.map(|events| format!("kill after {events} events")));
         if words.is_empty() { f.write_str("no fault") } else { f.write_str(&words.join(", ")) }
     }
 }
@@ -101,9 +113,21 @@ mod tests {
         for kind in FaultSpec::kinds().filter(|kind| *kind != "random") {
             assert!(texts.iter().any(|text| text.starts_with(&format!("{kind}@"))), "no {kind} in {texts:?}");
         }
-        assert_eq!(texts.last().unwrap(), "killed after 45 events");
+        assert_eq!(texts.last().unwrap(), "kill after 45 events");
         let quiet = standard(RunSize { commands: 9, events: 4, ..RunSize::default() });
         assert_eq!(quiet[0].to_string(), "drop@5");
+    }
+
+    #[test]
+    fn a_fault_or_a_kill_that_did_not_occur_is_missed_unless_chance_decides() {
+        let missed = |scenario: &Scenario, occurred, ending| scenario.was_missed(occurred, ending);
+        let done = ProgramEnd::Exit(0);
+        let fault = &given(&["drop@trace:999".parse().unwrap()], &[])[0];
+        assert!(missed(fault, 0, done) && !missed(fault, 1, done));
+        let kill = &given(&[], &[99_999])[0];
+        assert!(missed(kill, 0, done) && !missed(kill, 0, ProgramEnd::Killed));
+        assert!(!missed(&Scenario::default(), 0, done));
+        assert!(chaos(7, 4, EXTENT).iter().all(|scenario| !missed(scenario, 0, done)));
     }
 
     #[test]

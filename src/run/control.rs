@@ -86,6 +86,11 @@ impl Control {
     pub fn attend(&self) {
         self.attended.send_replace(true);
     }
+
+    /// Notes that no operator can answer any more: standard input has ended, and there is no page.
+    pub fn leave(&self) {
+        self.attended.send_replace(false);
+    }
 }
 
 impl ControlReceiver {
@@ -113,18 +118,31 @@ impl ControlReceiver {
         *self.attended.borrow()
     }
 
-    /// Waits for the answer of the operator.
-    pub async fn next_answer(&mut self) -> String {
-        match self.answers.recv().await {
-            Some(answer) => answer,
-            // Every sender is gone, so no answer can arrive.
-            None => std::future::pending().await,
+    /// Waits for the answer of the operator. `None` if no operator can answer any more.
+    pub async fn next_answer(&mut self) -> Option<String> {
+        let Self { answers, attended, .. } = self;
+        tokio::select! {
+            // The last line of standard input counts, also if its end has been seen already.
+            biased;
+            answer = answers.recv() => match answer {
+                Some(answer) => Some(answer),
+                // Every sender is gone, so no answer can arrive.
+                None => std::future::pending().await,
+            },
+            () = absence(attended) => None,
         }
     }
 
     /// Discards answers that arrived before the question.
     pub fn forget_answers(&mut self) {
         while self.answers.try_recv().is_ok() {}
+    }
+}
+
+/// Waits until no operator can answer. If all senders are gone, this waits without end.
+async fn absence(attended: &mut watch::Receiver<bool>) {
+    if attended.wait_for(|attended| !attended).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -174,6 +192,16 @@ mod tests {
         control.attend();
         drop(control);
         assert!(receiver.is_attended());
+    }
+
+    #[tokio::test]
+    async fn a_question_ends_when_nobody_can_answer_any_more_but_the_last_answer_counts() {
+        let (control, mut receiver) = control(true);
+        assert!(control.answer("yes"));
+        control.leave();
+        assert_eq!(receiver.next_answer().await.as_deref(), Some("yes"));
+        assert_eq!(receiver.next_answer().await, None);
+        assert!(!receiver.is_attended());
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub use spec::{BadFault, FaultSpec};
 pub(super) struct Faults {
     part: Part,
     commands: u64,
+    /// Number of faults that have occurred.
+    occurred: u64,
     armed: Vec<Armed>,
 }
 
@@ -49,11 +51,15 @@ impl Faults {
     /// Those of the given faults that concern an instrument.
     pub(super) fn new(specs: &[FaultSpec], part: Part) -> Self {
         let own = specs.iter().filter(|spec| spec.part == part);
-        Self { part, commands: 0, armed: own.map(Armed::new).collect() }
+        Self { part, commands: 0, occurred: 0, armed: own.map(Armed::new).collect() }
     }
 
     pub(super) fn commands(&self) -> u64 {
         self.commands
+    }
+
+    pub(super) fn occurred(&self) -> u64 {
+        self.occurred
     }
 
     pub(super) fn heal(&mut self) {
@@ -69,6 +75,7 @@ impl Faults {
         for armed in &mut self.armed {
             kind = kind.or(armed.next(command, kind.is_some()));
         }
+        self.occurred += u64::from(kind.is_some());
         kind.map(|kind| Hit { part: self.part, kind, command: self.commands })
     }
 }

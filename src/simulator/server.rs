@@ -64,6 +64,11 @@ impl<I: Simulated> Server<I> {
         self.shared.faults().commands()
     }
 
+    /// The number of faults that have occurred.
+    pub(super) fn faults_occurred(&self) -> u64 {
+        self.shared.faults().occurred()
+    }
+
     /// Ends all faults, and returns when the simulated instrument can be reached.
     pub(super) async fn heal(&self) {
         self.shared.faults().heal();

@@ -71,12 +71,12 @@ impl Night {
     #[must_use]
     pub fn show(
         &self,
-        active: Active,
+        (active, at_eof): (Active, AtEof),
         records: &mpsc::Receiver<Arc<Emitted>>,
         control: &Control,
     ) -> RunStatus {
         let view = ItemView { night: self.clone(), active };
-        show_with((Box::new(view), AtEof::Continue), records, control, RunStatus::default())
+        show_with((Box::new(view), at_eof), records, control, RunStatus::default())
     }
 
     /// The line of an item that has ended.

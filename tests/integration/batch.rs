@@ -243,3 +243,23 @@ fn a_column_detector_of_a_batch_is_a_warning_unless_it_is_what_the_traces_have_t
         assert_eq!(warned, warns, "{file} {value}: {said}");
     }
 }
+
+#[test]
+fn times_at_which_nothing_can_be_measured_are_an_error() {
+    let bench = Bench::new();
+    bench.write("die.yaml", "name: die\nsteps: [log: here]\n");
+    let (ten, eleven) = ("\"2099-11-30T22:00:00Z\"", "\"2099-11-30T23:00:00Z\"");
+    let item = "items: [{ recipe: die.yaml";
+    for text_of_batch in [
+        format!("not_before: {eleven}\ndeadline: {ten}\n{item} }}]"),
+        format!("{item}, not_before: {eleven}, deadline: {ten} }}]"),
+        format!("deadline: {ten}\n{item}, not_before: {eleven} }}]"),
+        format!("not_before: {eleven}\n{item}, deadline: {ten} }}]"),
+    ] {
+        bench.write("night.yaml", &format!("name: night\n{text_of_batch}\n"));
+        let output = bench.run(&["batch", "check", "night.yaml"]);
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text_of_batch}: {said}");
+        assert_eq!(said.matches("nothing would be measured").count(), 1, "{text_of_batch}: {said}");
+    }
+}

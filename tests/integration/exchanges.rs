@@ -84,7 +84,9 @@ fn a_run_that_is_cut_at_any_exchange_ends_safely_and_can_be_finished() {
     let rehearsals = told["rehearsals"].as_array().unwrap();
     let wrong: Vec<&Value> =
         rehearsals.iter().filter(|rehearsal| rehearsal["violations"] != serde_json::json!([])).collect();
-    assert!(wrong.is_empty() && code == 0, "of {}: {wrong:#?}", rehearsals.len());
+    // The number of questions about a scan varies, so the last faults may find no command.
+    let missed = rehearsals.iter().any(|rehearsal| rehearsal["missed"] == true);
+    assert!(wrong.is_empty() && code == i32::from(missed), "of {}: {wrong:#?}", rehearsals.len());
     assert_eq!(rehearsals.len(), faults.len() + 1);
     // That every one is safe would say little if none had come to harm.
     let harmed = rehearsals.iter().filter(|one| one["commands"].as_u64().unwrap() > count + 3).count();
@@ -102,7 +104,7 @@ fn a_rehearsal_shows_what_becomes_of_a_recipe_and_a_batch_and_leaves_nothing_beh
     let (code, told) = rehearse(&bench, &["--kill", "9", "--fault", "drop@sweep"]);
     assert_eq!((code, &told["safe"]), (0, &true.into()), "{told:#}");
     let killed = &told["rehearsals"][2];
-    assert_eq!((&killed["trouble"], &killed["resumed"]), (&"killed after 9 events".into(), &"done".into()));
+    assert_eq!((&killed["trouble"], &killed["resumed"]), (&"kill after 9 events".into(), &"done".into()));
     let output =
         bench.run(&["rehearse", "night.yaml", "--fault", "drop@trace:2", "--fault", "refuse@sweep:every"]);
     let said = text(&output.stdout);
@@ -114,6 +116,17 @@ fn a_rehearsal_shows_what_becomes_of_a_recipe_and_a_batch_and_leaves_nothing_beh
     let refused = line("refuse@sweep:every");
     assert!(refused.contains("2 failed (0 traces") && refused.ends_with("resumed: 2 done"), "{said}");
     assert!(!bench.folder.path().join("runs").exists());
+}
+
+#[test]
+fn a_fault_that_did_not_occur_is_no_rehearsal() {
+    let bench = Bench::new();
+    bench.write("small.yaml", SMALL);
+    let output = bench.run(&["rehearse", "small.yaml", "--fault", "drop@trace:999", "--kill", "99999"]);
+    let (said, error) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}{error}");
+    assert_eq!(said.matches("NOT TESTED: the fault did not occur").count(), 2, "{said}");
+    assert!(!said.contains("safely") && error.contains("in 2 of 3 rehearsals"), "{said}{error}");
 }
 
 #[test]

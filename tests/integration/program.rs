@@ -273,3 +273,21 @@ fn every_document_that_names_the_version_names_this_one() {
     let citation = include_str!("../../CITATION.cff");
     assert!(citation.lines().any(|line| line == format!("version: {version}")), "CITATION.cff");
 }
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_no_file_is_refused_and_stays() {
+    use std::os::unix::fs::FileTypeExt;
+    let bench = Bench::new();
+    bench.write("devices.csv", "id,x_um,y_um\nr1,1,2\n");
+    let socket = bench.folder.path().join("socket");
+    let _open = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for (output, words) in [("socket", "it is a socket, not a file"), ("-", "not written to standard output")]
+    {
+        let said = bench.run(&["devices", "import", "devices.csv", "-o", output, "--force"]);
+        assert_eq!(said.status.code(), Some(2), "{}", text(&said.stderr));
+        assert!(text(&said.stderr).contains(words), "{}", text(&said.stderr));
+    }
+    assert!(std::fs::symlink_metadata(&socket).unwrap().file_type().is_socket());
+    assert!(!bench.folder.path().join("-").exists());
+}

@@ -1,7 +1,11 @@
 //! What a run leaves behind, whatever becomes of it.
 
+use std::process::Stdio;
+
 use crate::probe_station::Gate;
-use crate::support::{Bench, Talk, events, journal, manifest, shipped, simulate, text, watch};
+use crate::support::{
+    Bench, Talk, events, journal, manifest, shipped, simulate, text, until, watch, watch_command,
+};
 
 const LONG_SWEEP: &str = "
 name: long-sweep
@@ -21,11 +25,12 @@ fn a_stop_aborts_the_sweep_runs_finally_and_turns_the_lasers_off() {
     let bench = Bench::new();
     let simulator = simulate(&bench, &[]);
     bench.write("long.yaml", LONG_SWEEP);
-    for signal in ["TERM", "INT"] {
+    // `timeout` and the end of a login session send two signals. They are pending together when the program continues.
+    for signals in [&["TERM"][..], &["INT"], &["HUP"], &["STOP", "TERM", "INT", "CONT"]] {
         let mut run = watch(&bench, &["long.yaml", "--instrument", &simulator.address]);
         run.wait_for(|event| event["event"] == "trace_stored");
         run.wait_for(|event| event["event"] == "progress" && event["activity"] == "sweep");
-        run.signal(signal);
+        signals.iter().for_each(|signal| run.signal(signal));
         run.wait_for(|event| event["event"] == "log" && event["message"] == "cleaning up");
         let (code, stdout) = run.finish();
         assert_eq!(code, Some(130));
@@ -49,9 +54,48 @@ fn a_second_stop_leaves_at_once_and_the_run_is_listed_as_interrupted() {
     run.wait_for(|event| event["event"] == "progress" && event["activity"] == "sweep");
     run.signal("INT");
     run.wait_for(|event| event["event"] == "log" && event["message"] == "cleaning up");
-    run.signal("INT");
+    // A signal that comes soon after the first one belongs to it, so a person presses Ctrl-C until the program ends.
+    until("the program has ended", || {
+        run.signal("INT");
+        run.child.try_wait().unwrap().is_some()
+    });
     assert_eq!(run.finish().0, Some(130));
     assert!(text(&bench.run(&["runs"]).stdout).contains("interrupted"));
+}
+
+#[test]
+fn a_program_that_was_started_with_nohup_goes_on_when_its_terminal_is_closed() {
+    let bench = Bench::new();
+    let gate = Gate::new(&bench, 0);
+    bench.write("gate.yaml", &format!("name: gate\nsteps:\n  - {}\n", gate.step()));
+    let run = bench.command(&["--log-format", "json", "run", "gate.yaml", "--instrument", "sim"]);
+    let mut command = std::process::Command::new("nohup");
+    command.arg(run.get_program()).args(run.get_args()).current_dir(bench.folder.path()).stdin(Stdio::null());
+    for (name, value) in run.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let run = watch_command(command);
+    gate.wait_for(1);
+    run.signal("HUP");
+    gate.open();
+    assert_eq!(run.finish().0, Some(0));
+}
+
+#[test]
+fn a_question_that_nobody_can_answer_any_more_ends() {
+    let bench = Bench::new();
+    for (unattended, code) in [(", unattended: \"yes\"", 0), ("", 1)] {
+        let prompt =
+            format!("{{ message: \"Is the fibre clean?\", choices: [\"yes\", \"no\"]{unattended} }}");
+        bench.write("ask.yaml", &format!("name: ask\nsteps:\n  - prompt: {prompt}\n"));
+        let output = bench.run(&["run", "ask.yaml", "--instrument", "sim", "--attended", "--sidecar", "off"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains("standard input has ended"), "{said}");
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ use crate::app::choose::options;
 use chrono::Local;
 
 use crate::batch::{
-    BatchFile, Checked, Expanded, Moment, Policy, Task, check, expand, read_file, skipped, window,
+    BatchFile, Checked, Expanded, Moment, Policy, Task, check, contradiction, expand, read_file, skipped,
+    window,
 };
 use crate::budget::Budget;
 use crate::catalogue::{BatchRow, Catalogue, CatalogueError, ItemRow, ItemState};
@@ -149,18 +150,23 @@ impl Batch {
             self.checked.push(check(task, &self.folder, &config.allowed(), &Budget::default()).await);
         }
         self.agree(instrument, config);
-        self.tell_skipped_times();
+        self.tell_times();
         self.findings
             .extend(self.notify.as_ref().and_then(|notify| check_notify(notify, config.allow_http.as_ref())));
     }
 
-    /// Times of day that the clocks skip in the coming night.
-    fn tell_skipped_times(&mut self) {
+    /// Times at which nothing can be measured, and times of day that the clocks skip in the coming night.
+    fn tell_times(&mut self) {
         let now = Local::now();
         let warnings = |told: Vec<String>| told.into_iter().map(Diagnostic::warning);
         self.findings.extend(warnings(skipped(&now, None, self.not_before, self.deadline)));
         let origin = window(&now, None, self.not_before, self.deadline).not_before;
+        self.findings.extend(contradiction(self.not_before, self.deadline).map(Diagnostic::error));
         for (task, checked) in self.tasks.iter().zip(&mut self.checked) {
+            // Both the times of the item and those of the batch apply.
+            let mixed = [(task.not_before, self.deadline), (self.not_before, task.deadline)];
+            let wrong = mixed.into_iter().find_map(|(begin, end)| contradiction(begin, end));
+            checked.findings.extend(wrong.map(Diagnostic::error));
             checked.findings.extend(warnings(skipped(&now, origin, task.not_before, task.deadline)));
         }
     }

@@ -27,6 +27,7 @@ pub(super) struct Screen {
     log: LogWriter,
     items: usize,
     window: Window,
+    at_eof: AtEof,
     /// The bar on a terminal, unless each step is shown.
     night: Option<Night>,
     run: Mutex<Shown>,
@@ -43,7 +44,14 @@ struct Shown {
 }
 
 impl Screen {
-    pub(super) fn new(output: &OutputArgs, log: &LogWriter, items: &[ItemRow], window: Window) -> Self {
+    /// `has_page`: the questions of runs can also be answered on the dashboard.
+    pub(super) fn new(
+        output: &OutputArgs,
+        log: &LogWriter,
+        items: &[ItemRow],
+        window: Window,
+        has_page: bool,
+    ) -> Self {
         let json = output.log_format == LogFormat::Json;
         let style = Style::choose(json, output.quiet, output.verbose > 0);
         let left: Vec<ItemRow> = in_order(items).into_iter().cloned().collect();
@@ -55,6 +63,7 @@ impl Screen {
             log: log.clone(),
             items: items.len(),
             window,
+            at_eof: AtEof::Continue.with_page(has_page),
             night: (style == Style::Bars { steps: false }).then(|| Night::new(log, items.len())),
             run: Mutex::new(Shown { active, left, ..Shown::default() }),
         }
@@ -106,9 +115,10 @@ impl BatchObserver for Screen {
         let active = run.active.clone();
         run.active.has_banner = false;
         let (night, style, log) = (self.night.clone(), self.style, self.log.clone());
+        let at_eof = self.at_eof;
         run.view = Some(std::thread::spawn(move || match night {
-            Some(night) => night.show(active, &records, &control),
-            None => terminal::show((style, AtEof::Continue), &log, &records, &control, RunStatus::default()),
+            Some(night) => night.show((active, at_eof), &records, &control),
+            None => terminal::show((style, at_eof), &log, &records, &control, RunStatus::default()),
         }));
     }
 

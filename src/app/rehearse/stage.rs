@@ -51,6 +51,8 @@ pub(super) struct Rehearsal {
     pub(super) lasers_on: Vec<u8>,
     /// The result after resuming without a further fault; none if nothing was left.
     pub(super) resumed: Option<String>,
+    /// Whether the fault or the kill did not occur, so that the rehearsal shows nothing.
+    pub(super) missed: bool,
     /// The violations of the safety rules.
     pub(super) violations: Vec<String>,
     /// Its run folders.
@@ -85,6 +87,7 @@ impl Stage {
         let bench = simulator.instruments().into_iter().map(|(name, address)| format!("{name}={address}"));
         let bench = bench.collect::<Vec<_>>().join(",");
         let performed = self.perform(&words, &bench, scenario.kill_after).await?;
+        let missed = scenario.was_missed(simulator.faults_occurred(), performed.ending);
         let instrument = state_after(&simulator, performed.ending).await;
         let mut found = self.inspect_runs(&folder).await?;
         let mut violations =
@@ -98,6 +101,7 @@ impl Stage {
             traces: found.iter().map(|run| run.traces.len()).sum(),
             lasers_on: instrument.lasers_on,
             resumed: None,
+            missed,
             violations: Vec::new(),
             folder: folder.clone(),
             seconds: 0.0,

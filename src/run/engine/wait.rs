@@ -166,8 +166,11 @@ impl Engine {
             return Ok(answer);
         }
         let answer = unattended.map(str::to_owned).ok_or_else(|| {
-            let why =
-                if was_attended { "no one has answered in time" } else { "no person is present to answer" };
+            let why = match (was_attended, self.control.is_attended()) {
+                (true, true) => "no one has answered in time",
+                (true, false) => "no one can answer, because standard input has ended and there is no page",
+                (false, _) => "no person is present to answer",
+            };
             Fault::new(FaultKind::Refused, format!("{why}: {message}"))
                 .hint("add an `unattended` answer to the step, or start the run from a terminal")
         })?;
@@ -191,7 +194,7 @@ impl Engine {
             let (message, offered) = (message.to_owned(), choices.to_vec());
             self.log.emit(RunEvent::Question { number, message, choices: offered, until })?;
             let answered = self.bench.heartbeat.during(self.control.next_answer());
-            let Some(answer) = within(give_up, answered).await else { return Ok(None) };
+            let Some(answer) = within(give_up, answered).await.flatten() else { return Ok(None) };
             if choices.is_empty() || choices.contains(&answer) {
                 return Ok(Some(answer));
             }

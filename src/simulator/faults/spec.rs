@@ -57,6 +57,12 @@ impl FaultSpec {
         KINDS.iter().map(|kind| kind.name()).chain([RANDOM])
     }
 
+    /// Whether chance decides when the fault occurs.
+    #[must_use]
+    pub fn is_random(&self) -> bool {
+        matches!(self.spec, Spec::Random { .. })
+    }
+
     /// The option that the instrument of the fault needs, if it is not the CTP10.
     pub(in crate::simulator) fn part(&self) -> Part {
         self.part
