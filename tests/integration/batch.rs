@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ctp10::catalogue::{Catalogue, FILE, RunRow};
 use serde_json::{Value, json};
 
-use crate::support::{Bench, manifest, simulate, text};
+use crate::support::{Bench, manifest, said_by, simulate, text};
 
 /// Over soon, with a parameter.
 pub(crate) const DIE: &str = "
@@ -258,7 +258,7 @@ fn times_at_which_nothing_can_be_measured_are_an_error() {
     ] {
         bench.write("night.yaml", &format!("name: night\n{text_of_batch}\n"));
         let output = bench.run(&["batch", "check", "night.yaml"]);
-        let said = text(&output.stdout) + &text(&output.stderr);
+        let said = said_by(&output);
         assert_eq!(output.status.code(), Some(2), "{text_of_batch}: {said}");
         assert_eq!(said.matches("nothing would be measured").count(), 1, "{text_of_batch}: {said}");
     }
