@@ -2,6 +2,7 @@
 //! the events of the run, and controls the run only through [`Control`].
 
 mod bars;
+mod closable;
 mod colours;
 mod findings;
 mod lines;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::closable;
 use super::colours::Colours;
 use super::output::coloured;
 use super::{Detail, View, duration, lines};
@@ -51,7 +52,7 @@ pub(super) struct Canvas {
 impl Canvas {
     pub(super) fn new(log: &LogWriter) -> Self {
         let all = log.bars.clone();
-        all.set_draw_target(ProgressDrawTarget::stderr());
+        all.set_draw_target(closable::stderr());
         Self { all }
     }
 
@@ -70,7 +71,7 @@ impl Canvas {
             let _ = self.all.clear();
             self.all.set_draw_target(ProgressDrawTarget::hidden());
         } else if !is_asking && self.all.is_hidden() {
-            self.all.set_draw_target(ProgressDrawTarget::stderr());
+            self.all.set_draw_target(closable::stderr());
         }
         for line in lines {
             self.line(line);
