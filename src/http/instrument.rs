@@ -5,8 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt, TryFutureExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use super::header::Secrets;
@@ -16,6 +20,8 @@ use crate::units::{ApiPath, is_below};
 
 /// The pause between two requests for the confirmation of a safe end.
 const CONFIRM_INTERVAL: Duration = Duration::from_millis(100);
+/// The shortest wait between two requests of a safe end, so that they arrive in their order.
+const PACE: Duration = Duration::from_millis(100);
 /// The status of a request that is accepted and not done yet.
 const ACCEPTED: u16 = 202;
 
@@ -212,49 +218,62 @@ impl ApiInstrument {
     /// # Errors
     /// Why it is unknown whether the instrument is safe.
     pub async fn make_safe(&self) -> Result<(), ApiError> {
-        match self.make_safe_in_time().await {
+        let limit = self.0.limit;
+        // The first attempt is short, so that one missing reply delays the other requests only a little.
+        match self.make_safe_in_time(limit / 4).await {
             Err(ApiError::Http(_) | ApiError::Status { .. } | ApiError::NotConfirmed(_)) => {
-                self.make_safe_in_time().await
+                self.make_safe_in_time(limit * 3 / 4).await
             }
             done => done,
         }
     }
 
-    async fn make_safe_in_time(&self) -> Result<(), ApiError> {
+    async fn make_safe_in_time(&self, patience: Duration) -> Result<(), ApiError> {
         let limit = self.0.limit;
         let late = |_| {
             let message =
                 format!("the instrument did not confirm within {} s that it is safe", limit.as_secs_f64());
             Err(ApiError::NotConfirmed(message))
         };
-        tokio::time::timeout(limit, self.make_safe_once()).await.unwrap_or_else(late)
+        tokio::time::timeout(limit, self.make_safe_once(patience)).await.unwrap_or_else(late)
     }
 
-    async fn make_safe_once(&self) -> Result<(), ApiError> {
+    /// Each request waits for the replies to those before. These waits last `patience` in total. After that, the requests
+    /// that remain are sent without the replies.
+    async fn make_safe_once(&self, patience: Duration) -> Result<(), ApiError> {
         let ApiSettings { safe, confirm, .. } = &self.0.settings;
-        let mut done = match self.identify().await {
-            // A request to stop must not reach somebody else.
-            Err(error @ (ApiError::OtherInstrument { .. } | ApiError::Header(_))) => return Err(error),
-            identified => identified.map(|_| ()),
-        };
-        for SafeRequest { method, path, json } in safe {
-            let sent = self.ask(*method, path, json.as_ref()).await;
-            let confirmed = sent.and_then(|reply| match reply.status == ACCEPTED && confirm.is_none() {
-                true => Err(ApiError::NotConfirmed(format!(
-                    "`{} {path}` returned status {ACCEPTED}, which does not say that the action is done: give `confirm` in \
-                     the configuration of the instrument",
-                    method.as_str()
-                ))),
-                false => Ok(()),
-            });
-            done = done.and(confirmed);
+        let until = Instant::now() + patience;
+        let identified = self.identify().map_ok(drop).boxed();
+        let requests = safe.iter().map(|request| self.request_safe(request).boxed());
+        let mut open = FuturesUnordered::new();
+        let mut done = Ok(());
+        for request in std::iter::once(identified).chain(requests) {
+            open.push(request);
+            let until = until.max(Instant::now() + PACE);
+            if let Ok(answered) = timeout_at(until, replies(&mut open, &mut done)).await {
+                answered?;
+            }
         }
+        replies(&mut open, &mut done).await?;
         done?;
         let Some(Confirmation { path, contains }) = confirm else { return Ok(()) };
         while !self.ask(Method::Get, path, None).await?.contains(contains) {
-            tokio::time::sleep(CONFIRM_INTERVAL).await;
+            sleep(CONFIRM_INTERVAL).await;
         }
         Ok(())
+    }
+
+    async fn request_safe(&self, request: &SafeRequest) -> Result<(), ApiError> {
+        let SafeRequest { method, path, json } = request;
+        let reply = self.ask(*method, path, json.as_ref()).await?;
+        match reply.status == ACCEPTED && self.0.settings.confirm.is_none() {
+            true => Err(ApiError::NotConfirmed(format!(
+                "`{} {path}` returned status {ACCEPTED}, which does not say that the action is done: give `confirm` in the \
+                 configuration of the instrument",
+                method.as_str()
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// Sends a request whose reply must be a success.
@@ -270,6 +289,24 @@ impl ApiInstrument {
             }),
         }
     }
+}
+
+/// Waits for the replies to all requests that were sent, and keeps the first error.
+///
+/// # Errors
+/// If another instrument replies, or if a header cannot be sent. Then no further request is sent.
+async fn replies(
+    open: &mut FuturesUnordered<BoxFuture<'_, Result<(), ApiError>>>,
+    done: &mut Result<(), ApiError>,
+) -> Result<(), ApiError> {
+    while let Some(reply) = open.next().await {
+        match reply {
+            Err(error @ (ApiError::OtherInstrument { .. } | ApiError::Header(_))) => return Err(error),
+            Err(error) if done.is_ok() => *done = Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn headers(settings: &ApiSettings) -> Result<(Vec<Header>, Secrets), String> {

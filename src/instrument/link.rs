@@ -11,6 +11,7 @@
 mod exchange;
 mod proof;
 mod protocol;
+mod safe;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError};
@@ -286,52 +287,57 @@ impl Link {
         Error::Unreachable { address: self.transport.to_string(), reason }
     }
 
-    async fn open(&self, expected: Option<&Identity>) -> Result<(Connection, Identity), Error> {
+    /// A new connection to whatever is at the address.
+    async fn reach(&self) -> Result<Connection, Error> {
         let (transport, end) = (&self.transport, self.protocol.line_end);
         let opened = Connection::open(transport, end, self.deadlines.connect).await;
         let mut connection = opened.map_err(|reason| self.unreachable(reason))?;
         if transport.outlives_connections() {
             connection.discard_until_quiet().await.map_err(|failure| self.unreachable(failure.reason()))?;
         }
+        Ok(connection)
+    }
+
+    async fn open(&self, expected: Option<&Identity>) -> Result<(Connection, Identity), Error> {
+        let mut connection = self.reach().await?;
         let found = match &self.protocol.identify {
             Some(identify) => self.identify(&mut connection, identify).await?,
             None => Identity::default(),
         };
-        match expected {
-            Some(expected) if *expected != found => {
-                return Err(Error::OtherInstrument {
-                    expected: Box::new(expected.clone()),
-                    found: Box::new(found),
-                });
-            }
-            _ => {}
-        }
+        expect(expected, &found)?;
         self.set_up(&mut connection).await?;
         self.history().connections += 1;
         Ok((connection, found))
     }
 
     async fn identify(&self, connection: &mut Connection, identify: &Identify) -> Result<Identity, Error> {
-        // A reply that is no identity is not shown. It may be the greeting of another service, which clients should
-        // not learn about.
-        let no_instrument = || self.unreachable("the reply is not from an instrument".to_owned());
         let reply = connection.query(&identify.query, self.deadlines.query).await;
         let reply = reply.map_err(|failure| match failure {
-            ExchangeFailure::OutOfStep(_) => no_instrument(),
+            ExchangeFailure::OutOfStep(_) => self.no_instrument(),
             failure => self.unreachable(failure.reason()),
         })?;
-        identify.read(&reply).map_err(|wrong| match wrong {
-            WrongIdentity::NoInstrument => no_instrument(),
+        self.identity_in(&reply, identify)
+    }
+
+    fn identity_in(&self, reply: &str, identify: &Identify) -> Result<Identity, Error> {
+        identify.read(reply).map_err(|wrong| match wrong {
+            WrongIdentity::NoInstrument => self.no_instrument(),
             WrongIdentity::Empty => {
                 self.unreachable("the reply to `*IDN?` is empty: it must name an instrument".to_owned())
             }
             WrongIdentity::Other { expected } => Error::WrongIdentity {
                 address: self.transport.to_string(),
                 query: identify.query.clone(),
-                found: shown::beginning(&reply).into_owned(),
+                found: shown::beginning(reply).into_owned(),
                 expected,
             },
         })
+    }
+
+    /// A reply that is no identity is not shown. It may be the greeting of another service, which clients should not learn
+    /// about.
+    fn no_instrument(&self) -> Error {
+        self.unreachable("the reply is not from an instrument".to_owned())
     }
 
     /// Sends what the instrument must be told before it is used. Errors from before do not belong to these lines.
@@ -376,5 +382,16 @@ impl Link {
             tracing::info!(address = %self.transport, ?after, "connection restored");
             let _ = self.events.send(LinkEvent::Regained { after });
         }
+    }
+}
+
+/// The instrument must be the one that replied first.
+fn expect(expected: Option<&Identity>, found: &Identity) -> Result<(), Error> {
+    match expected {
+        Some(expected) if expected != found => Err(Error::OtherInstrument {
+            expected: Box::new(expected.clone()),
+            found: Box::new(found.clone()),
+        }),
+        _ => Ok(()),
     }
 }

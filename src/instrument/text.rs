@@ -16,9 +16,6 @@ use super::transport::{LineEnd, SerialLine, Transport};
 /// Longest wait for an instrument that is made safe.
 const SAFE_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a line of a safe end waits for an instrument that is away.
-const SAFE_PATIENCE: Duration = Duration::from_secs(1);
-
 /// How an instrument is reached and spoken to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextSettings {
@@ -79,11 +76,6 @@ impl TextInstrument {
     #[must_use]
     pub fn settings(&self) -> &TextSettings {
         &self.settings
-    }
-
-    /// A handle for the safe end: after a lost connection, the next line is tried on a new one.
-    fn persistent(&self) -> Self {
-        Self { options: ExchangeOptions { patience: SAFE_PATIENCE, ..self.options }, ..self.clone() }
     }
 
     /// A handle whose calls do not wait for an instrument that is away.
@@ -148,28 +140,20 @@ impl TextInstrument {
     /// Why it is unknown whether the instrument is safe.
     pub async fn make_safe(&self) -> Result<(), Error> {
         let limit = SAFE_LIMIT.min(self.options.confirm.max(self.options.reply));
-        let first = tokio::time::timeout(limit, self.persistent().make_safe_once()).await;
-        if matches!(first, Ok(Ok(()))) {
-            return Ok(());
-        }
-        // The connection may be held by a run that hangs, and the instrument may refuse a line of `setup`.
-        let settings = TextSettings { setup: Vec::new(), ..(*self.settings).clone() };
-        let anew = Self { options: self.options, ..Self::at(settings, self.deadlines) }.persistent();
-        let again = tokio::time::timeout(limit, anew.make_safe_once()).await;
-        again.unwrap_or_else(|_| {
-            let command = self.settings.safe.last().cloned().unwrap_or_default();
-            Err(Error::NoReply { command, seconds: limit.as_secs_f64() })
-        })
-    }
-
-    async fn make_safe_once(&self) -> Result<(), Error> {
-        let mark = self.mark().await?;
+        // The first attempt is short, so that one missing reply delays the other lines only a little. The second one is
+        // patient. Another program, or a run that hangs, may use the connection of the first.
+        let anew = Self::at((*self.settings).clone(), self.deadlines);
         let mut done = Ok(());
-        for command in &self.settings.safe {
-            let sent = self.act(command).await;
-            done = done.and(sent);
+        for (link, patience) in [(&self.link, limit / 4), (&anew.link, limit * 3 / 4)] {
+            let attempt = tokio::time::timeout(limit, link.act_on_all(&self.settings.safe, patience));
+            done = attempt.await.unwrap_or_else(|_| {
+                let command = self.settings.safe.last().cloned().unwrap_or_default();
+                Err(Error::NoReply { command, seconds: limit.as_secs_f64() })
+            });
+            if done.is_ok() {
+                break;
+            }
         }
-        done?;
-        self.prove(mark).await
+        done
     }
 }

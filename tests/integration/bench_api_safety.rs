@@ -195,3 +195,29 @@ fn a_batch_keeps_a_stage_between_its_items_and_says_what_is_not_confirmed_safe()
         }
     }
 }
+
+#[test]
+fn all_requests_that_make_a_stage_safe_are_sent_although_one_has_no_reply() {
+    for silent in ["GET /api/info", "POST /api/stop", "POST /api/lamp-off"] {
+        let station = stage(move |asked| (asked.what == silent).then_some(Answer::Silence));
+        let bench = Bench::new();
+        let config = config(&station, "");
+        bench.write(
+            "ctp10.toml",
+            &config.replace(
+                "{ method = \"POST\", path = \"/stop\" }",
+                "{ path = \"/stop\" }, { path = \"/lamp-off\" }",
+            ),
+        );
+        let simulator = simulate(&bench, &[]);
+        let off = bench.run(&["off", "--instrument", &simulator.address]);
+        assert!(!off.status.success(), "{}", said_by(&off));
+        let said = station.said();
+        let first = |what: &str| {
+            said.iter().position(|said| said == what).unwrap_or_else(|| panic!("{what}: {said:?}"))
+        };
+        assert!(first("GET /api/info") < first("POST /api/stop"), "{said:?}");
+        assert!(first("POST /api/stop") < first("POST /api/lamp-off"), "{said:?}");
+        assert!(count(&station, "POST /api/stop") <= 2, "{said:?}");
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fake_instrument::{Answer, FakeInstrument, IDENTITY, State};
-use crate::support::{Bench, events, journal, manifest, said_by, text};
+use crate::support::{Bench, events, journal, manifest, said_by, simulate, text};
 
 /// Deadlines with which a silent instrument does not delay a test.
 const DEADLINES: &str = "[deadlines]\nquestion_s = 0.5\nreconnect_s = 1\n";
@@ -450,4 +450,41 @@ fn a_simulated_source_meter_gets_the_setup_of_the_real_one() {
         said_by(&output)
     );
     assert_eq!(smu.heard(), Vec::<String>::new());
+}
+
+#[test]
+fn all_lines_that_make_an_instrument_safe_are_sent_although_it_does_not_reply() {
+    // From the safe end on, one of these has no reply.
+    for silent in ["SYST:ERR?", "*IDN?", "*IDN? and SYST:ERR?"] {
+        let smu = FakeInstrument::start(move |state, line| {
+            let is_ending = state.heard.iter().any(|heard| heard == ":MEAS:CURR?");
+            (is_ending && silent.contains(line)).then_some(Answer::Silence)
+        });
+        let bench = Bench::new();
+        let deadlines = "[deadlines]\nquestion_s = 1\ncommand_s = 2\n";
+        bench.write("ctp10.toml", &format!("{}{deadlines}", smu.config("smu", "")));
+        recipe(&bench, BIAS);
+        let said = said_by(&bench.run(&["run", "r.yaml", "--with-real", "smu"]));
+        assert!(smu.is_safe(), "{silent}: {:?}", smu.heard());
+        assert_eq!(manifest(&bench.only_run())["instruments_unknown"], json!(["smu"]), "{said}");
+        // Without a connection from before, too.
+        smu.state.lock().unwrap().is_on = true;
+        let simulator = simulate(&bench, &[]);
+        let off = bench.run(&["off", "--instrument", &simulator.address]);
+        assert!(!off.status.success() && smu.is_safe(), "{silent}: {}", said_by(&off));
+    }
+}
+
+#[test]
+fn lines_to_make_an_instrument_safe_do_not_reach_another_one_and_need_no_setup() {
+    for (identity, commands) in [(IDENTITY, &[":OUTP OFF", ":SOUR:VOLT 0"][..]), ("ACME,OVEN,7,1", &[])] {
+        let smu = FakeInstrument::start(move |_, line| {
+            (line == "*IDN?").then(|| Answer::reply(identity)).flatten()
+        });
+        let bench = bench_with(&smu, "");
+        let simulator = simulate(&bench, &[]);
+        let off = bench.run(&["off", "--instrument", &simulator.address]);
+        assert_eq!(off.status.success(), identity == IDENTITY, "{}", said_by(&off));
+        assert_eq!(smu.commands(), commands);
+    }
 }
