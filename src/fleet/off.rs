@@ -29,16 +29,16 @@ pub struct FleetOff {
     pub flag: Result<(), BrokerError>,
 }
 
-/// Sets the stop flag, and lets all benches turn everything off.
+/// Lets all benches turn everything off, and sets the stop flag.
 ///
 /// # Errors
 /// If the broker does not take the request.
 pub async fn off(broker: &Broker) -> Result<FleetOff, BrokerError> {
-    // The flag needs the bucket, but a fleet without it is darkened all the same.
+    // Before everything that needs the bucket: a broker that cannot write still passes messages on.
+    let questioned = broker.question_all(ALL_OFF).await?;
     let (flag, present) = match broker.create_bucket(1).await {
         Ok(bucket) => {
-            let flag = set_flag(broker, &bucket, true).await;
-            let mirror = read_bucket(broker).await;
+            let (flag, mirror) = tokio::join!(set_flag(broker, &bucket, true), read_bucket(broker));
             let present = mirror.map(|mirror| {
                 let mirror = mirror.lock();
                 mirror.benches.values().map(|known| known.value.clone()).collect::<Vec<_>>()
@@ -53,7 +53,7 @@ pub async fn off(broker: &Broker) -> Result<FleetOff, BrokerError> {
             && present.iter().all(|bench| replies.iter().any(|reply| reply.process == bench.process))
     };
     let limit = if present.is_empty() { OFF_LIMIT / 10 } else { OFF_LIMIT };
-    let replies = broker.ask_all(ALL_OFF, limit, all).await?;
+    let replies = questioned.replies(limit, all).await;
     let silent = present
         .iter()
         .filter(|bench| !replies.iter().any(|reply| reply.process == bench.process))

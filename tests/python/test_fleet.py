@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -194,6 +195,18 @@ def test_fleet_off_darkens_every_bench_and_stops_the_queue_until_a_person_clears
     os.kill(fleet.benches["b"].process.pid, signal.SIGKILL)
     assert fleet.ctp10("clear").returncode == 0
     until("a measures again", lambda: fleet.bench_status("a").get("run"))
+
+
+def test_fleet_off_reaches_the_benches_before_it_writes_to_the_broker(fleet):
+    """Writing may take long, for example if some servers of the broker have failed."""
+    with socket.create_connection(("127.0.0.1", fleet.broker.port)) as listener, listener.makefile("rb") as lines:
+        listener.sendall(b"CONNECT {}\r\nSUB ctp10.fleet.ask.off 1\r\nSUB $KV.> 2\r\nSUB $JS.API.> 3\r\nPING\r\n")
+        assert any(line == b"PONG\r\n" for line in lines)
+        assert fleet.ctp10("off").returncode == 0
+        listener.sendall(b"PING\r\n")
+        told = list(iter(lines.readline, b"PONG\r\n"))
+    subjects = [line.split()[1].decode() for line in told if line.startswith(b"MSG ")]
+    assert subjects[0] == "ctp10.fleet.ask.off" and len(subjects) > 1, subjects
 
 
 def test_a_bench_that_does_not_reply_to_off_is_named(fleet):

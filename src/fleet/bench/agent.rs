@@ -51,8 +51,10 @@ pub(super) struct Agent {
     pub(super) serial: (Option<String>, Option<std::time::Instant>),
     /// Verdicts and other messages that were logged.
     said: String,
-    /// A person has stopped the fleet, and this bench has paused its queue because of it.
+    /// `fleet off` has paused the queue of this bench.
     paused_by_stop: bool,
+    /// The stop flag was set at the last look.
+    saw_stop: bool,
     _answers: Answers,
     /// Ends together with the bench.
     _recorder: JoinSet<()>,
@@ -96,6 +98,7 @@ impl Agent {
             serial: (None, None),
             said: String::new(),
             paused_by_stop: false,
+            saw_stop: false,
             _answers: answers,
             _recorder: recorder,
             enlisted,
@@ -277,11 +280,15 @@ impl Agent {
         Report::Measured(run)
     }
 
-    /// `fleet off` pauses the queue of the bench, as every emergency stop. The end of the stop resumes it.
+    /// `fleet off` pauses the queue of the bench, as every emergency stop. The end of the stop resumes it. The stop flag may
+    /// arrive after the pause.
     async fn resume_after_stop(&mut self, paused: bool) {
-        let (is_stopped, was_off) = (self.mirror.lock().is_stopped(), self.shown().off_before_pause);
-        self.paused_by_stop |= is_stopped && was_off && paused;
-        if !is_stopped {
+        let is_stopped = self.mirror.lock().is_stopped();
+        self.paused_by_stop |= paused && self.shown().off_before_pause;
+        self.saw_stop |= is_stopped;
+        let has_ended = !is_stopped && std::mem::take(&mut self.saw_stop);
+        let by_hand = !is_stopped && !paused && self.paused_by_stop;
+        if has_ended || by_hand {
             self.shown().off_before_pause = false;
             if std::mem::take(&mut self.paused_by_stop) && paused {
                 tracing::info!("the stop of the fleet has ended: the queue of this bench resumes");

@@ -25,26 +25,24 @@ pub enum Asked<T> {
     Silent,
 }
 
-impl Broker {
-    /// Asks all benches, until `enough` or the time is over.
-    ///
-    /// # Errors
-    /// If the broker does not take the question.
-    pub async fn ask_all<T: DeserializeOwned>(
-        &self,
-        subject: &str,
+/// A question to all benches that was sent. Their replies wait here until they are read.
+pub struct Questioned {
+    replies: Subscriber,
+    since: Instant,
+}
+
+impl Questioned {
+    /// The replies, until `enough` or the time since the question is over.
+    pub async fn replies<T: DeserializeOwned>(
+        mut self,
         limit: Duration,
         mut enough: impl FnMut(&[T]) -> bool,
-    ) -> Result<Vec<T>, BrokerError> {
-        let inbox = self.client.new_inbox();
-        let mut replies =
-            self.client.subscribe(inbox.clone()).await.map_err(|error| self.failed(chain(&error)))?;
-        let asked = self.client.publish_with_reply(subject.to_owned(), inbox, "".into()).await;
-        asked.map_err(|error| self.failed(chain(&error)))?;
-        let end = Instant::now() + limit;
+    ) -> Vec<T> {
+        let end = self.since + limit;
         let mut found = Vec::new();
         while !enough(&found) {
-            let Ok(Some(reply)) = tokio::time::timeout_at(end, replies.next()).await else { break };
+            // Replies that have arrived are read also after the end.
+            let Ok(Some(reply)) = tokio::time::timeout_at(end, self.replies.next()).await else { break };
             if reply.status == Some(async_nats::StatusCode::NO_RESPONDERS) {
                 break;
             }
@@ -54,7 +52,35 @@ impl Broker {
                 found.push(reply);
             }
         }
-        Ok(found)
+        found
+    }
+}
+
+impl Broker {
+    /// Sends a question to all benches.
+    ///
+    /// # Errors
+    /// If the broker does not take the question.
+    pub async fn question_all(&self, subject: &str) -> Result<Questioned, BrokerError> {
+        let inbox = self.client.new_inbox();
+        let replies =
+            self.client.subscribe(inbox.clone()).await.map_err(|error| self.failed(chain(&error)))?;
+        let asked = self.client.publish_with_reply(subject.to_owned(), inbox, "".into()).await;
+        asked.map_err(|error| self.failed(chain(&error)))?;
+        Ok(Questioned { replies, since: Instant::now() })
+    }
+
+    /// Asks all benches, until `enough` or the time is over.
+    ///
+    /// # Errors
+    /// If the broker does not take the question.
+    pub async fn ask_all<T: DeserializeOwned>(
+        &self,
+        subject: &str,
+        limit: Duration,
+        enough: impl FnMut(&[T]) -> bool,
+    ) -> Result<Vec<T>, BrokerError> {
+        Ok(self.question_all(subject).await?.replies(limit, enough).await)
     }
 
     /// Asks one bench.
