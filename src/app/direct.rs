@@ -1,7 +1,7 @@
 //! `ctp10 status` and `ctp10 off`: through the program that holds the instrument, if there is one, otherwise directly
 //! to the instrument.
 
-use std::collections::BTreeSet;
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -20,17 +20,21 @@ use crate::terminal::output::{errln, outln};
 use crate::terminal::simulated_mark;
 
 /// Time within which the other program must abort and turn ten lasers off. After that it is not relied on.
-const RUNNER_LIMIT: Duration = Duration::from_secs(120);
+const OFF_LIMIT: Duration = Duration::from_secs(120);
+/// After this time without a reply, the other program may hang: the lasers are turned off from here at the same time.
+const OFF_PATIENCE: Duration = Duration::from_secs(3);
+/// Time within which the other program must tell what it knows.
+const STATUS_LIMIT: Duration = Duration::from_secs(5);
 
 /// Sends a request to the program that holds an instrument; `None` if there is none, or if it does not reply.
-async fn ask_runner(address: &Address, method: &str, path: &str) -> Option<Value> {
+async fn ask_runner(address: &Address, method: &str, path: &str, limit: Duration) -> Option<Value> {
     let holder = find_holder(address)?;
     let url = url::Url::parse(&format!("{}{path}", holder.sidecar.as_ref()?)).ok()?;
     let host = url.authority().to_owned();
     let client = Client::new(AllowedHosts::try_from(vec![host]).ok()?);
     let headers: Vec<Header> =
         holder.token.as_deref().map(Header::bearer).transpose().ok()?.into_iter().collect();
-    let request = HttpRequest { method, url: &url, json: None, headers: &headers, limit: RUNNER_LIMIT };
+    let request = HttpRequest { method, url: &url, json: None, headers: &headers, limit };
     match client.send(request).await {
         Ok(reply) if reply.is_success() => reply.value().ok(),
         Ok(reply) => {
@@ -54,7 +58,7 @@ fn remote(choice: &Choice) -> Option<Address> {
 pub(super) async fn status(args: &StatusArgs, config: &Config) -> Result<(), Failure> {
     let choice = choose(&args.instrument, None, config)?;
     if let Some(address) = remote(&choice)
-        && let Some(told) = ask_runner(&address, "GET", "/instrument").await
+        && let Some(told) = ask_runner(&address, "GET", "/instrument", STATUS_LIMIT).await
         && told["connected"] == true
         && !told["age_s"].is_null()
     {
@@ -126,43 +130,105 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
     let choice = choose(args, None, config)?;
     // The simulator is a reason to leave the real instruments alone.
     let live = if remote(&choice).is_some() { super::live(config) } else { Live::default() };
-    let mut rest: BTreeSet<String> = live.iter().map(|(name, _)| name.to_owned()).collect();
-    let told = match remote(&choice) {
-        Some(address) => ask_runner(&address, "POST", "/off").await,
-        None => None,
+    let here = off_from_here(choice.clone(), &live, config);
+    let done = match remote(&choice) {
+        Some(address) => {
+            let runner = ask_runner(&address, "POST", "/off", OFF_LIMIT);
+            first_to_turn_off(runner, here).await
+        }
+        None => Done::Here(Box::new(here.await)),
     };
-    if let Some(told) = told {
-        let lasers = |name: &str| serde_json::from_value(told[name].clone()).unwrap_or_default();
-        let names =
-            |name: &str| serde_json::from_value::<Vec<String>>(told[name].clone()).unwrap_or_default();
-        let mut named = MadeSafe { safe: names("instruments_safe"), ..MadeSafe::default() };
-        // What the other program has not made safe is tried from here: its configuration may name other instruments.
-        rest.retain(|name| !named.safe.contains(name));
-        let here = live.make_safe(&rest).await;
-        let beyond = names("instruments_unknown").into_iter().filter(|name| live.get(name).is_none());
-        named.unknown = here.unknown.into_iter().chain(beyond).collect();
-        named.safe.extend(here.safe);
-        let run = told["run"].as_str().map(str::to_owned);
-        let aborted = told["aborted"] == true;
-        let (off, unknown) = (lasers("lasers_off"), lasers("lasers_unknown"));
-        let done = EmergencyStop { aborted, off, unknown, named, run };
-        return told_off(&or_directly(done, choice, config).await);
+    match done {
+        Done::ByRunner(told) => told_off(&after_runner(&told, choice, &live, config).await),
+        Done::Here(here) => here.tell(),
     }
-    let (lasers, named) = tokio::join!(lasers_off(choice, config), live.make_safe(&rest));
-    match lasers {
-        Ok(done) => told_off(&EmergencyStop { named, ..done }),
-        Err(failure) => {
-            tell_named(&named);
-            Err(failure)
+}
+
+/// Who has turned the lasers off.
+enum Done {
+    /// The program that holds the instrument: its reply.
+    ByRunner(Value),
+    /// This program.
+    Here(Box<FromHere>),
+}
+
+/// Asks the other program, and does the same from here if there is no reply soon. The first one with a result counts: a
+/// program that hangs must not delay the end, and the instrument may accept no second connection.
+async fn first_to_turn_off(
+    runner: impl Future<Output = Option<Value>>,
+    here: impl Future<Output = FromHere>,
+) -> Done {
+    let (mut runner, mut here) = (pin!(runner), pin!(here));
+    if let Ok(told) = tokio::time::timeout(OFF_PATIENCE, &mut runner).await {
+        return match told {
+            Some(told) => Done::ByRunner(told),
+            None => Done::Here(Box::new(here.await)),
+        };
+    }
+    let waited = OFF_PATIENCE.as_secs();
+    errln!("the program that holds the instrument has not replied for {waited} s: connecting directly too");
+    tokio::select! {
+        told = &mut runner => match told {
+            Some(told) => Done::ByRunner(told),
+            None => Done::Here(Box::new(here.await)),
+        },
+        done = &mut here => match done.is_dark() {
+            true => Done::Here(Box::new(done)),
+            false => runner.await.map_or_else(|| Done::Here(Box::new(done)), Done::ByRunner),
+        },
+    }
+}
+
+/// What this program has done itself.
+struct FromHere {
+    lasers: Result<EmergencyStop, Failure>,
+    named: MadeSafe,
+}
+
+impl FromHere {
+    fn is_dark(&self) -> bool {
+        self.lasers.as_ref().is_ok_and(|done| done.unknown.is_empty())
+    }
+
+    fn tell(self) -> Result<(), Failure> {
+        match self.lasers {
+            Ok(done) => told_off(&EmergencyStop { named: self.named, ..done }),
+            Err(failure) => {
+                tell_named(&self.named);
+                Err(failure)
+            }
         }
     }
+}
+
+async fn off_from_here(choice: Choice, live: &Live, config: &Config) -> FromHere {
+    let all = live.iter().map(|(name, _)| name.to_owned()).collect();
+    let (lasers, named) = tokio::join!(lasers_off(choice, config), live.make_safe(&all));
+    FromHere { lasers, named }
+}
+
+/// What the other program has not turned off or made safe is tried from here: its configuration may name other instruments.
+async fn after_runner(told: &Value, choice: Choice, live: &Live, config: &Config) -> EmergencyStop {
+    let lasers = |name: &str| serde_json::from_value(told[name].clone()).unwrap_or_default();
+    let names = |name: &str| serde_json::from_value::<Vec<String>>(told[name].clone()).unwrap_or_default();
+    let mut named = MadeSafe { safe: names("instruments_safe"), ..MadeSafe::default() };
+    let rest = live.iter().map(|(name, _)| name.to_owned()).filter(|name| !named.safe.contains(name));
+    let here = live.make_safe(&rest.collect()).await;
+    let beyond = names("instruments_unknown").into_iter().filter(|name| live.get(name).is_none());
+    named.unknown = here.unknown.into_iter().chain(beyond).collect();
+    named.safe.extend(here.safe);
+    named.trouble = here.trouble;
+    let run = told["run"].as_str().map(str::to_owned);
+    let aborted = told["aborted"] == true;
+    let (off, unknown) = (lasers("lasers_off"), lasers("lasers_unknown"));
+    or_directly(EmergencyStop { aborted, off, unknown, named, run }, choice, config).await
 }
 
 /// Turns the lasers off directly if the other program could not do so and has no connection. The instrument may accept only
 /// one connection, so a program that has one keeps it.
 async fn or_directly(done: EmergencyStop, choice: Choice, config: &Config) -> EmergencyStop {
     let Some(address) = remote(&choice).filter(|_| !done.unknown.is_empty()) else { return done };
-    let told = ask_runner(&address, "GET", "/instrument").await;
+    let told = ask_runner(&address, "GET", "/instrument", STATUS_LIMIT).await;
     if told.is_some_and(|told| told["connected"] == true) {
         return done;
     }

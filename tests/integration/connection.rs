@@ -1,6 +1,8 @@
 //! The connection of a service, as clients close it, open it and need it.
 
 use std::fs::File;
+use std::net::TcpListener;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -52,6 +54,48 @@ fn the_emergency_stop_turns_the_lasers_off_although_the_connection_was_closed_an
     }
 }
 
+/// The claim of another program, whose HTTP server is `runner`, to an instrument.
+fn claimed(bench: &Bench, instrument: &str, runner: &Station) -> File {
+    let claims = bench.folder.path().join("state").join("ctp10");
+    std::fs::create_dir_all(&claims).unwrap();
+    let holder = json!({ "pid": 1, "what": "serve", "sidecar": runner.url(""), "token": null });
+    let path = claims.join(format!("{}.json", instrument.replace(':', "_")));
+    std::fs::write(&path, holder.to_string()).unwrap();
+    let claim = File::open(&path).unwrap();
+    claim.lock().unwrap();
+    claim
+}
+
+#[test]
+fn off_does_not_wait_for_a_program_that_hangs_and_waits_for_one_that_is_slow() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &[]);
+    Talk::to(&simulator.address).send("CTP:RLAS1:POW:STAT ON");
+    // The other program replies never, or late while the instrument accepts no second connection.
+    let taken = Bench::new();
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for (instrument, is_late) in [(&simulator.address, false), (&busy, true)] {
+        let runner = Station::start(move |_, _| match is_late {
+            false => Answer::Silence,
+            true => {
+                let done = json!({
+                    "aborted": true, "lasers_off": [1, 2], "lasers_unknown": [], "instruments_safe": [],
+                    "instruments_unknown": [], "run": "7abc",
+                });
+                Answer::Late(Duration::from_secs(5), Box::new(Answer::Json(200, done)))
+            }
+        });
+        let _claim = claimed(&taken, instrument, &runner);
+        let off = taken.run(&["off", "--instrument", instrument]);
+        let said = said_by(&off);
+        assert!(off.status.success() && said.contains("connecting directly too"), "{said}");
+        let expected = if is_late { "run 7abc ended\nlasers off: 1, 2\n" } else { "lasers off: 1, 2\n" };
+        assert_eq!(text(&off.stdout), expected);
+        assert_eq!(runner.said(), ["POST /off"]);
+    }
+    assert!(!is_lit(&simulator.address));
+}
+
 #[test]
 fn off_connects_directly_if_the_program_with_the_claim_has_no_connection() {
     for (connected, is_direct) in [(false, true), (true, false)] {
@@ -68,13 +112,7 @@ fn off_connects_directly_if_the_program_with_the_claim_has_no_connection() {
             ),
             _ => Answer::Json(200, json!({ "connected": connected })),
         });
-        let claims = bench.folder.path().join("state").join("ctp10");
-        std::fs::create_dir_all(&claims).unwrap();
-        let holder = json!({ "pid": 1, "what": "serve", "sidecar": runner.url(""), "token": null });
-        let path = claims.join(format!("{}.json", simulator.address.replace(':', "_")));
-        std::fs::write(&path, holder.to_string()).unwrap();
-        let claim = File::open(&path).unwrap();
-        claim.lock().unwrap();
+        let _claim = claimed(&bench, &simulator.address, &runner);
         let off = bench.run(&["off", "--instrument", &simulator.address]);
         assert_eq!(off.status.success(), is_direct, "{}", said_by(&off));
         assert_eq!(text(&off.stdout), if is_direct { "lasers off: 1, 2\n" } else { "lasers off: none\n" });
