@@ -461,7 +461,7 @@ fn all_lines_that_make_an_instrument_safe_are_sent_although_it_does_not_reply() 
             (is_ending && silent.contains(line)).then_some(Answer::Silence)
         });
         let bench = Bench::new();
-        let deadlines = "[deadlines]\nquestion_s = 1\ncommand_s = 2\n";
+        let deadlines = "[deadlines]\nquestion_s = 1\ncommand_s = 2\nreconnect_s = 1\n";
         bench.write("ctp10.toml", &format!("{}{deadlines}", smu.config("smu", "")));
         recipe(&bench, BIAS);
         let said = said_by(&bench.run(&["run", "r.yaml", "--with-real", "smu"]));
