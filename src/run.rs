@@ -122,6 +122,7 @@ pub async fn run(
         earlier: Transcript::default(),
         unproved: Default::default(),
         shortage: Default::default(),
+        writers: Default::default(),
         number: 0,
         coupling_is_doubtful: false,
         alignments: Vec::new(),

@@ -52,7 +52,6 @@ pub use manifest::{
     VerdictSummary,
 };
 #[cfg(test)]
-pub(crate) use power::SEGMENT_ROWS;
 pub use power::{PowerLog, PowerRow, PowerSegment, RECORDER, not_stored, read_power};
 pub use provenance::{PARQUET_MAGIC, Provenance, open_trace_file, provenance};
 pub use publish::{file_sha256, write_pieces, write_whole};

@@ -9,13 +9,12 @@ use super::awake;
 use super::engine::power::{self, SharedPowerLog};
 use super::events::log::{RunLog, emit_link_events};
 use crate::instrument::Ctp10;
-use crate::power::PowerMonitor;
+use crate::power::{PAUSE_AFTER_PANIC, PowerMonitor, again_after_panic};
 use crate::recipe::Recipe;
-use crate::step::Fault;
 
 /// The tasks. Dropping them ends them.
 pub(super) struct Companions {
-    recorders: JoinSet<Result<(), Fault>>,
+    recorders: JoinSet<()>,
     others: JoinSet<()>,
 }
 
@@ -32,7 +31,10 @@ impl Companions {
         let mut recorders = JoinSet::new();
         if let Some(what) = &recipe.header().record_power {
             for module in what.detectors.iter().map(|detector| detector.module).collect::<BTreeSet<_>>() {
-                recorders.spawn(power::record(monitor.clone(), module, what.clone(), power.clone()));
+                let (monitor, what, power) = (monitor.clone(), what.clone(), power.clone());
+                recorders.spawn(again_after_panic("the recorder of power", PAUSE_AFTER_PANIC, move || {
+                    power::record(monitor.clone(), module, what.clone(), power.clone())
+                }));
             }
         }
         let mut others = JoinSet::new();

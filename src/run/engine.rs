@@ -55,6 +55,8 @@ use crate::store::{Durability, RunFolder, TraceIndexes, not_stored};
 use crate::threads;
 use align::EarlierAlignment;
 use columns::Columns;
+use fetch::Writers;
+
 use hold::Shortage;
 use policy::{after_fault, durability};
 use power::SharedPowerLog;
@@ -87,6 +89,8 @@ pub(super) struct Engine {
     pub(super) unproved: Unproved,
     /// A lack of disk space that the run waits for.
     pub(super) shortage: Shortage,
+    /// The threads that write traces.
+    pub(super) writers: Writers,
     /// The number of the latest step, from 1.
     pub(super) number: u64,
     /// Whether the power of the aligned device was not looked at since the run was resumed.

@@ -23,7 +23,9 @@ use crate::measurement::{Detector, PowerLevels, PowerReading};
 /// A segment is closed after this time.
 const SEGMENT: Duration = Duration::from_secs(60);
 /// A segment is closed after this many readings.
-pub(crate) const SEGMENT_ROWS: usize = 100_000;
+const SEGMENT_ROWS: usize = 100_000;
+/// The most readings that wait for a disk that takes none.
+const MOST_WAITING: usize = 3 * SEGMENT_ROWS;
 /// If the disk is full, the segment is written again after this many readings.
 const READINGS_BETWEEN_ATTEMPTS: usize = 1000;
 
@@ -70,6 +72,8 @@ pub struct PowerLog {
     since: Option<Instant>,
     /// After a full disk, the next segment is written at this number of readings.
     not_before: usize,
+    /// The readings that were not kept, because too many waited.
+    lost: u64,
 }
 
 impl RunFolder {
@@ -78,15 +82,34 @@ impl RunFolder {
     pub fn power_log(&self, simulated: bool, names: BTreeMap<Detector, String>) -> PowerLog {
         let (folder, run) = (self.path().to_owned(), self.id().to_owned());
         let segments = self.last_segment();
-        PowerLog { folder, run, simulated, names, segments, rows: Vec::new(), since: None, not_before: 0 }
+        PowerLog {
+            folder,
+            run,
+            simulated,
+            names,
+            segments,
+            rows: Vec::new(),
+            since: None,
+            not_before: 0,
+            lost: 0,
+        }
     }
 }
 
 impl PowerLog {
-    /// Adds a reading. `source` is `recorder` or `recipe`.
+    /// Adds a reading. `source` is `recorder` or `recipe`. If too many readings wait for the disk, this one is lost.
     pub fn add(&mut self, reading: PowerReading, name: &str, source: &'static str, now: Instant) {
         self.since.get_or_insert(now);
-        self.rows.push((reading, name.to_owned(), source));
+        if self.rows.len() < MOST_WAITING {
+            self.rows.push((reading, name.to_owned(), source));
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    /// The readings that were lost since the last call.
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
     }
 
     /// Whether a segment is to be written before the next reading: it is complete, and the disk was not found full a
@@ -94,7 +117,12 @@ impl PowerLog {
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
         let is_full = self.since.is_some_and(|since| now.saturating_duration_since(since) >= SEGMENT);
-        (is_full || self.rows.len() >= SEGMENT_ROWS) && self.rows.len() >= self.not_before
+        (is_full || self.rows.len() >= SEGMENT_ROWS) && self.readings() >= self.not_before
+    }
+
+    /// The readings since the last segment.
+    fn readings(&self) -> usize {
+        self.rows.len() + usize::try_from(self.lost).unwrap_or(usize::MAX / 2)
     }
 
     /// The path of the next segment.
@@ -115,7 +143,7 @@ impl PowerLog {
         if self.rows.is_empty() {
             return Ok(None);
         }
-        self.not_before = self.rows.len() + READINGS_BETWEEN_ATTEMPTS;
+        self.not_before = self.readings() + READINGS_BETWEEN_ATTEMPTS;
         let (file, path) = (self.file(), self.path());
         let batch = self.batch().map_err(|error| StoreError::encode(&path, error.into()))?;
         let mut table = TableWriter::create(&path, &batch.schema())?;

@@ -75,7 +75,7 @@ impl Engine {
             never = heartbeat.beats_while(away) => match never {},
         };
         if ensured.is_err() {
-            Box::pin(self.bench.break_off()).await;
+            Box::pin(self.break_off()).await;
         }
         ensured
     }
@@ -111,11 +111,11 @@ impl Engine {
             End::Performed(result) => result,
             End::Stopped(reason) => {
                 self.log.emit(RunEvent::Stopping { reason: reason.clone() })?;
-                Box::pin(self.bench.break_off()).await;
+                Box::pin(self.break_off()).await;
                 Err(Fault::new(FaultKind::Stopped, reason))
             }
             End::TimedOut => {
-                Box::pin(self.bench.break_off()).await;
+                Box::pin(self.break_off()).await;
                 let allowed = deadline.unwrap_or_default().as_secs_f64();
                 let name = ctx.step.operation.name();
                 Err(Fault::new(

@@ -3,6 +3,7 @@
 
 mod arrived;
 mod write;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::threads;
 use arrived::{Arrived, NotStored};
 pub(in crate::run) use write::withdraw;
 use write::write;
+pub(in crate::run) use writers::Writers;
 
 /// Pieces of a trace that may wait for the disk. More would only use memory.
 const PIECES_WAITING: usize = 16;
@@ -147,8 +149,11 @@ impl Engine {
         heartbeat.beat_for(self.bench.ctp10().deadlines().block_start);
         // The encoder works during the transfer, so that the link is busy only as long as the wire needs.
         let (publish, may_publish) = oneshot::channel();
+        let guard = self.writers.begin().await;
         let writing = threads::begin("trace", move || {
-            write(&folder, header, arriving, may_publish, &log, &heartbeat, number, old)
+            let written = write(&folder, header, arriving, may_publish, &log, &heartbeat, number, old);
+            drop(guard);
+            written
         });
         let arrived = Arrived { publish, writing: Box::pin(writing), room };
         let transferred = async {
@@ -163,16 +168,15 @@ impl Engine {
         }
     }
 
-    /// Publishes a trace that has arrived, and emits that it is stored.
+    /// Publishes a trace that has arrived. Its thread emits that it is stored, because a stop or the time limit may end this.
     async fn store(
         &self,
         arrived: Option<Arrived>,
         undecided: &mut BTreeMap<String, Column>,
     ) -> Result<Option<TraceSummary>, NotStored> {
         let Some(arrived) = arrived else { return Ok(None) };
-        let trace = arrived.publish().await?;
         self.decide_columns(undecided)?;
-        self.log.emit_durable(RunEvent::TraceStored { trace: trace.clone() }).await?;
+        let trace = arrived.publish().await?;
         self.warn_of_values(&trace)?;
         Ok(Some(trace))
     }

@@ -37,7 +37,7 @@ impl Engine {
             repaired = self.repair_all(repairs) => repaired,
         };
         if repaired.is_err() {
-            self.bench.break_off().await;
+            self.break_off().await;
         }
         self.bench.swept = None;
         self.bench.memory_is_doubtful = true;

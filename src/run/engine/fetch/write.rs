@@ -1,4 +1,4 @@
-//! Writes a trace on its own thread while the trace arrives.
+//! Writes a trace on its own thread while the trace arrives, and records in the journal that the trace is stored.
 
 use std::time::{Duration, Instant};
 
@@ -87,5 +87,8 @@ pub(super) fn write(
         let reason = "its sweep was repeated".to_owned();
         withdraw(folder, log, &old, reason).map_err(Unwritten::Told)?;
     }
-    Ok(writer.finish()?)
+    let trace = writer.finish()?;
+    // The file has its name, so the journal must list it, whatever has become of the step.
+    log.emit_durable_blocking(RunEvent::TraceStored { trace: trace.clone() }).map_err(Unwritten::Told)?;
+    Ok(trace)
 }
