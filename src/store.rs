@@ -51,7 +51,6 @@ pub use manifest::{
     FleetRecord, HostRecord, InstrumentRecord, Manifest, NamedRecord, RecipeRecord, ResultsRecord, RunState,
     VerdictSummary,
 };
-#[cfg(test)]
 pub use power::{PowerLog, PowerRow, PowerSegment, RECORDER, not_stored, read_power};
 pub use provenance::{PARQUET_MAGIC, Provenance, open_trace_file, provenance};
 pub use publish::{file_sha256, write_pieces, write_whole};
