@@ -5,8 +5,8 @@
 //! 2. Ctrl-C, every signal in `run` and `resume`, and a second signal: the active run stops cleanly.
 //! 3. One more signal: the program exits at once.
 //!
-//! Signals that arrive together count as one, because some programs send two for one request: `timeout` signals the
-//! program and then its process group, and the end of a login session sends SIGTERM and SIGHUP.
+//! Signals that arrive together count as one, because some programs send two for one request. `timeout` signals the program
+//! and then its process group. The end of a login session sends SIGTERM and SIGHUP.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -62,7 +62,6 @@ impl PartFile {
 
     /// Gives the file its final name and replaces an existing file.
     pub(super) fn replace(&mut self) -> Result<Published, StoreError> {
-        files::check_target(&self.target).map_err(|source| StoreError::write(&self.target, source))?;
         self.file.sync_all().map_err(|source| StoreError::write(&self.part, source))?;
         fs::rename(&self.part, &self.target).map_err(|source| StoreError::write(&self.target, source))?;
         self.published = true;

@@ -140,7 +140,10 @@ fn a_command_that_a_disconnect_has_cut_does_nothing() {
         "ctp10" => simulator.address.as_str(),
         other => simulator.instrument(other),
     };
-    let padded = |length: usize| format!("{:<length$}", "CTP:RLAS1:POW:STAT ON");
+    let padded = |length: usize| {
+        let command = "CTP:RLAS1:POW:STAT ON";
+        [command, &" ".repeat(length - command.len())].concat()
+    };
     for (instrument, cut, query) in [
         // Of `10DBM`, a valid power is left.
         ("ctp10", "INIT:TLS1:POW 1", "INIT:TLS1:POW?"),

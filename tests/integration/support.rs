@@ -242,6 +242,18 @@ impl Watched {
         assert!(status.success());
     }
 
+    /// Sends a signal again and again until the program ends. Signals that arrive together count as one.
+    pub(crate) fn signal_until_it_ends(&mut self, name: &str) {
+        let deadline = Instant::now() + LIMIT;
+        while self.child.try_wait().unwrap().is_none() {
+            self.signal(name);
+            let _ = self.events.recv_timeout(Duration::from_millis(200));
+            if Instant::now() >= deadline {
+                self.give_up("the program does not end");
+            }
+        }
+    }
+
     /// Waits for its end; gives the exit code and what it said on stdout.
     pub(crate) fn finish(mut self) -> (Option<i32>, String) {
         let deadline = Instant::now() + LIMIT;

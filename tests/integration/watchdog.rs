@@ -141,7 +141,7 @@ fn a_second_ctrl_c_leaves_at_once_and_the_lasers_go_off_all_the_same() {
     run.wait_for(|event| event["event"] == "progress" && event["activity"] == "sweep");
     run.signal("INT");
     run.wait_for(|event| event["event"] == "log" && event["message"] == "cleaning up");
-    run.signal("INT");
+    run.signal_until_it_ends("INT");
     assert_eq!(run.finish().0, Some(130));
     assert_eq!(record(&folder)["off"], serde_json::json!([1]));
     assert_eq!(laser_and_condition(&simulator), "0;0");
