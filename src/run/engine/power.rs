@@ -179,10 +179,11 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let (power, segments) = recording(out.path());
         add(&power, 0).await.unwrap();
-        {
-            let closing = std::pin::pin!(add(&power, 100));
-            // The step ends after the segment was begun.
-            let _ = futures_util::poll!(closing);
+        // The step ends after the segment was begun.
+        tokio::select! {
+            biased;
+            _ = add(&power, 100) => {}
+            () = std::future::ready(()) => {}
         }
         power.close().await.unwrap();
         drop(power);
