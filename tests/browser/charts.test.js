@@ -56,8 +56,8 @@ const names = () => until('all names are drawn', async () => {
 
 test('the live chart writes numbers without a second prefix, dark and lit, in both units', async () => {
   await setUnit('mW');
-  const dark = await assertReadable(page, ['live-chart']);
-  assert.ok(dark.some((text) => /e\u2212[67] mW$/.test(text)), `${dark}`);
+  await until('the chart is dark', async () => (await labelsOf(page)).some(({ text }) => /e\u2212[67] mW$/.test(text)));
+  await assertReadable(page, ['live-chart']);
   await bench.picture('live-dark-mw');
   await bench.ask('/rlaser/1/on', {});
   await until('there is light', async () => (await page.locator('.tile [data-dark]').count()) === 0);

@@ -126,6 +126,7 @@ export class LiveChart {
     return { type: 'scatter', mode: 'lines', x, y, visible: shown, connectgaps: false, line };
   }
 
+  /** @returns {[number, number]} */
   #range(bins) {
     let [low, high] = [Infinity, -Infinity];
     for (const bin of bins) {
@@ -137,7 +138,9 @@ export class LiveChart {
       });
     }
     if (low > high) return this.#unit === 'mW' ? [0, 10 * FLOOR.mW] : [FLOOR.dBm, FLOOR.dBm + 30];
-    const half = Math.max(high - low, LEAST_SPAN[this.#unit] ?? 0.5) * 0.58;
+    // A steady power in mW has any size. A tenth of it keeps the numbers of its axis short.
+    const least = this.#unit === 'mW' ? Math.max(LEAST_SPAN.mW, high * 0.1) : (LEAST_SPAN[this.#unit] ?? 0.5);
+    const half = Math.max(high - low, least) * 0.58;
     return [(low + high) / 2 - half, (low + high) / 2 + half];
   }
 
