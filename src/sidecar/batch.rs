@@ -1,6 +1,7 @@
 //! The queue of a batch over HTTP.
 
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -8,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Html;
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use tokio::task::spawn_blocking;
 
 use super::api::Routes;
 use super::headers::REPORT_POLICY;
@@ -107,10 +109,14 @@ impl AppState {
     async fn batch(&self) -> Result<Json<BatchReply>, Problem> {
         let desk = self.batch_queue()?;
         let (items, paused) = desk.queue.items().await?;
-        let window = desk.queue.window();
-        let forecast = expect(&items, window, self.free_at());
-        let name = desk.queue.batch();
-        Ok(Json(BatchReply::new(name, desk.open, (&items, paused), window, &forecast)))
+        let (queue, open, from) = (Arc::clone(&desk.queue), desk.open, self.free_at());
+        // The forecast of a long queue takes seconds. Other requests, such as the emergency stop, must not wait for it.
+        let reply = spawn_blocking(move || {
+            let window = queue.window();
+            let forecast = expect(&items, window, from);
+            BatchReply::new(queue.batch(), open, (&items, paused), window, &forecast)
+        });
+        reply.await.map(Json).map_err(|panic| Problem::bad_gateway(panic.to_string()))
     }
 }
 

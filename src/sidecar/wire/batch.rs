@@ -1,6 +1,6 @@
 //! Requests and replies about the queue of a batch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -100,11 +100,12 @@ impl BatchReply {
             *counts.entry(item.state.to_string()).or_default() += 1;
         }
         // The places that an item can be moved to; what has to wait for its time may begin after those behind it.
-        let order = in_order(items);
+        let order: HashMap<u32, usize> =
+            in_order(items).iter().enumerate().map(|(place, item)| (item.number, place)).collect();
+        let expected: HashMap<u32, &Expectation> =
+            forecast.items.iter().map(|expected| (expected.number, expected)).collect();
         let reply = |item: &ItemRow| {
-            let place = order.iter().position(|queued| queued.number == item.number);
-            let expected = forecast.items.iter().find(|expected| expected.number == item.number);
-            ItemReply::new(item, place, expected)
+            ItemReply::new(item, order.get(&item.number).copied(), expected.get(&item.number).copied())
         };
         Self {
             batch: batch.to_owned(),
