@@ -160,9 +160,8 @@ impl Routes {
         id: &'static str,
         summary: &'static str,
     ) -> Self {
-        let words = Words { id, summary, section: self.section, right: Some(Right::ReadOnly) };
-        let described = handler.clone();
-        self.add(path, words, || handler.get(), || described.get_described(words))
+        let words = self.words(id, summary, Some(Right::ReadOnly));
+        self.add_get(path, handler, words)
     }
 
     /// Adds the handler of GET requests that need the full right.
@@ -173,9 +172,8 @@ impl Routes {
         id: &'static str,
         summary: &'static str,
     ) -> Self {
-        let words = Words { id, summary, section: self.section, right: Some(Right::Full) };
-        let described = handler.clone();
-        self.add(path, words, || handler.get(), || described.get_described(words))
+        let words = self.words(id, summary, Some(Right::Full));
+        self.add_get(path, handler, words)
     }
 
     /// Adds the handler of POST requests, which need the full right.
@@ -186,9 +184,8 @@ impl Routes {
         id: &'static str,
         summary: &'static str,
     ) -> Self {
-        let words = Words { id, summary, section: self.section, right: Some(Right::Full) };
-        let described = handler.clone();
-        self.add(path, words, || handler.post(), || described.post_described(words))
+        let words = self.words(id, summary, Some(Right::Full));
+        self.add_post(path, handler, words)
     }
 
     /// Adds the handler of GET requests that need no token.
@@ -199,9 +196,8 @@ impl Routes {
         id: &'static str,
         summary: &'static str,
     ) -> Self {
-        let words = Words { id, summary, section: self.section, right: None };
-        let described = handler.clone();
-        self.add(path, words, || handler.get(), || described.get_described(words))
+        let words = self.words(id, summary, None);
+        self.add_get(path, handler, words)
     }
 
     /// Adds the handler of POST requests that need no token.
@@ -212,9 +208,8 @@ impl Routes {
         id: &'static str,
         summary: &'static str,
     ) -> Self {
-        let words = Words { id, summary, section: self.section, right: None };
-        let described = handler.clone();
-        self.add(path, words, || handler.post(), || described.post_described(words))
+        let words = self.words(id, summary, None);
+        self.add_post(path, handler, words)
     }
 
     /// Adds the handler of GET requests that are not part of the documentation: pages, files of pages, WebSockets.
@@ -229,6 +224,20 @@ impl Routes {
             routes.kind = Kind::Served(router.route(path, get(handler)));
         }
         routes
+    }
+
+    fn words(&self, id: &'static str, summary: &'static str, right: Option<Right>) -> Words {
+        Words { id, summary, section: self.section, right }
+    }
+
+    fn add_get<M>(self, path: &'static str, handler: impl Documented<M>, words: Words) -> Self {
+        let described = handler.clone();
+        self.add(path, words, || handler.get(), || described.get_described(words))
+    }
+
+    fn add_post<M>(self, path: &'static str, handler: impl Documented<M>, words: Words) -> Self {
+        let described = handler.clone();
+        self.add(path, words, || handler.post(), || described.post_described(words))
     }
 
     fn add(
