@@ -94,7 +94,10 @@ impl BatchObserver for Screen {
         let (records, shown) = mpsc::channel::<Arc<Emitted>>();
         let mut run = self.run();
         run.left.retain(|other| other.number != item.number);
-        run.active.after = run.time_after(item, self.window);
+        // Only the bar shows this time, and a long queue takes a while to forecast.
+        if self.night.is_some() {
+            run.active.after = run.time_after(item, self.window);
+        }
         run.active.about = task.describe();
         (run.number, run.records, run.view) = (item.number, Some(shown), None);
         vec![Box::new(move |record| drop(records.send(Arc::clone(record))))]

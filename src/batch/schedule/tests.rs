@@ -1,5 +1,6 @@
 use super::*;
-use crate::batch::expect;
+use crate::batch::{Expectation, Forecast, expect};
+use proptest::prelude::*;
 use serde_json::json;
 
 fn at(minutes: i64) -> DateTime<Utc> {
@@ -118,4 +119,83 @@ fn a_forecast_waits_for_what_begins_later() {
 fn an_empty_queue_needs_no_time_without_a_sign() {
     let seconds = expect(&[], Window::default(), at(0)).seconds;
     assert_eq!(json!(seconds).to_string(), "0.0");
+}
+
+/// The forecast by the rules of the worker alone, with a look at all items for each decision.
+fn slow_forecast(
+    items: &[ItemRow],
+    window: Window,
+    now: DateTime<Utc>,
+) -> (Vec<Expectation>, Option<DateTime<Utc>>) {
+    let mut left: Vec<ItemRow> = in_order(items).into_iter().cloned().collect();
+    let (mut at, mut ends) = (now, None);
+    let (mut begun, mut late) = (Vec::new(), Vec::new());
+    let never = |number| Expectation { number, begins: None, ends: None, cut: false };
+    loop {
+        match next_item(&Situation { items: &left, window, ..Situation::default() }, at) {
+            Decision::Begin(number) => {
+                let index = left.iter().position(|item| item.number == number).unwrap();
+                let item = left.remove(index);
+                let done = at + span(item.estimated_s.unwrap_or_default());
+                let limit = item.deadline.into_iter().chain(window.deadline).min();
+                let cut = limit.is_some_and(|limit| done > limit);
+                begun.push(Expectation { number, begins: Some(at), ends: Some(done), cut });
+                at = limit.map_or(done, |limit| done.min(limit));
+                ends = Some(at);
+            }
+            Decision::Skip { item: number, .. } => {
+                left.retain(|item| item.number != number);
+                late.push(never(number));
+            }
+            Decision::Wait { until } => at = until,
+            Decision::Paused | Decision::Idle | Decision::Stop(_) => break,
+        }
+    }
+    let rest = left.iter().map(|item| never(item.number));
+    (begun.into_iter().chain(late).chain(rest).collect(), ends)
+}
+
+fn some_items() -> impl Strategy<Value = Vec<ItemRow>> {
+    let moment = || prop::option::weighted(0.4, (-10..120_i64).prop_map(at));
+    let state = prop_oneof![
+        8 => Just(ItemState::Queued),
+        1 => Just(ItemState::Held),
+        1 => Just(ItemState::Done),
+    ];
+    let minutes = prop::option::weighted(0.9, 0..15_u32);
+    // A repetition after a failure waits with a `not_before`, and a moved item has another place.
+    let one = (-2..3_i64, 0..20_i64, state, moment(), moment(), minutes);
+    prop::collection::vec(one, 0..24).prop_map(|all| {
+        let row = |(number, (priority, place, state, not_before, deadline, minutes))| {
+            let estimated_s = Option::<u32>::map(minutes, |minutes| 60.0 * f64::from(minutes));
+            ItemRow { place, state, not_before, deadline, estimated_s, ..item(number, priority) }
+        };
+        (1..).zip(all).map(row).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_forecast_follows_the_decisions_of_the_worker(
+        items in some_items(),
+        begin in prop::option::of(-10..60_i64),
+        end in prop::option::of(-10..150_i64),
+    ) {
+        let window = Window { not_before: begin.map(at), deadline: end.map(at) };
+        let Forecast { items: found, ends, .. } = expect(&items, window, at(0));
+        prop_assert_eq!((found, ends), slow_forecast(&items, window, at(0)));
+    }
+}
+
+/// Each decision looks at three items at most. A forecast that looks at all items for each decision takes many minutes
+/// here.
+#[test]
+fn the_forecast_of_a_hundred_thousand_items_needs_no_patience() {
+    let mut items: Vec<ItemRow> = (1..=100_000).map(|number| item(number, i64::from(number % 7))).collect();
+    for item in items.iter_mut().step_by(3) {
+        item.not_before = Some(at(i64::from(item.number % 1000)));
+        item.deadline = Some(at(20 * i64::from(item.number)));
+    }
+    let forecast = expect(&items, Window::default(), at(0));
+    assert_eq!(forecast.items.len(), items.len());
 }
