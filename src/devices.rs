@@ -5,6 +5,7 @@
 //! columns of the list. [`fit`] finds how the chip lies on the stage, and [`order`] the order of the visits.
 
 pub mod columns;
+mod decimal_mark;
 pub mod fit;
 pub mod formats;
 mod length;

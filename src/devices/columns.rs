@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::decimal_mark::{self, Notation};
 use super::formats::Format;
 use super::length::{Unit, read};
 use super::list::{DeviceList, ID, PLACE};
@@ -91,9 +92,21 @@ impl Chosen {
         let format = self.format.unwrap_or_else(|| Format::of(source));
         let rows = format.read(source)?;
         let columns = self.columns(format, &rows)?;
-        let mut taker =
-            Taker { rows: &rows, unit: self.unit, wrong: Vec::new(), findings: rows.findings.clone() };
-        let mut list = taker.list(&columns);
+        let id = columns.iter().find(|(column, _)| column == ID).map_or("", |(_, path)| path);
+        let lengths: Vec<&str> = columns
+            .iter()
+            .filter(|(column, _)| unit_of(column).is_some())
+            .map(|(_, path)| path.as_str())
+            .collect();
+        let notation = decimal_mark::of_file(&rows, &lengths, id)?;
+        let mut taker = Taker {
+            rows: &rows,
+            unit: self.unit,
+            notation,
+            wrong: Vec::new(),
+            findings: rows.findings.clone(),
+        };
+        let mut list = taker.list(&columns)?;
         taker.check_ids(&mut list, self.duplicates);
         taker.check_extent(&list);
         let Taker { wrong, findings, .. } = taker;
@@ -159,25 +172,43 @@ fn check_name(column: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The unit of a column with lengths.
+fn unit_of(column: &str) -> Option<Unit> {
+    [("_um", Unit::Um), ("_nm", Unit::Nm)]
+        .into_iter()
+        .find_map(|(end, unit)| column.ends_with(end).then_some(unit))
+}
+
 /// Takes the cells of a list from the rows of a file.
 struct Taker<'a> {
     rows: &'a Rows,
     unit: Option<Unit>,
+    notation: Notation,
     wrong: Vec<Diagnostic>,
     findings: Vec<Diagnostic>,
 }
 
 impl Taker<'_> {
-    fn list(&mut self, columns: &[(String, String)]) -> DeviceList {
+    fn list(&mut self, columns: &[(String, String)]) -> Result<DeviceList, Vec<Diagnostic>> {
         let rows = self.rows;
+        let mut are_numbers = Vec::with_capacity(columns.len());
+        for (column, path) in columns {
+            let is_other = column != ID && unit_of(column).is_none();
+            are_numbers.push(is_other && decimal_mark::is_of_numbers(rows, path, self.notation)?);
+        }
         let mut list = DeviceList {
             columns: columns.iter().map(|(column, _)| column.clone()).collect(),
             rows: Vec::with_capacity(rows.rows.len()),
         };
         for row in &rows.rows {
-            list.rows.push(columns.iter().map(|(column, path)| self.cell(row, column, path)).collect());
+            let cells = columns.iter().zip(&are_numbers);
+            let cells = cells.map(|((column, path), is_number)| match self.cell(row, column, path) {
+                cell if *is_number => self.notation.with_point(&cell),
+                cell => cell,
+            });
+            list.rows.push(cells.collect());
         }
-        list
+        Ok(list)
     }
 
     fn cell(&mut self, row: &Row, column: &str, path: &str) -> String {
@@ -191,13 +222,12 @@ impl Taker<'_> {
             }
             return text;
         }
-        let to = match column {
-            _ if column.ends_with("_um") => Unit::Um,
-            _ if column.ends_with("_nm") => Unit::Nm,
-            "polarization" => return text.to_uppercase(),
-            _ => return text,
+        let Some(to) = unit_of(column) else {
+            return if column == "polarization" { text.to_uppercase() } else { text };
         };
-        match self.length(&text, path, column, to) {
+        // A number of JSON has a decimal point in every file.
+        let notation = if value.is_string() { self.notation } else { Notation::Plain };
+        match self.length(&text, notation, path, column, to) {
             Ok(length) => length,
             Err((message, hint)) => {
                 let found = self.rows.error(at, message);
@@ -211,6 +241,7 @@ impl Taker<'_> {
     fn length(
         &self,
         text: &str,
+        notation: Notation,
         path: &str,
         column: &str,
         to: Unit,
@@ -228,9 +259,9 @@ impl Taker<'_> {
             return Err((message, None));
         }
         let from = of_name.or(given).unwrap_or(to);
-        let Some(length) = read(text, from, to, self.rows.decimal_comma) else {
+        let Some(length) = read(text, from, to, notation) else {
             let message = format!("`{text}` is not a number, which the column `{column}` needs");
-            let hint = text.contains(',').then(|| "write a decimal point instead of a comma".to_owned());
+            let hint = text.contains(['.', ',']).then(|| notation.allowed().to_owned());
             return Err((message, hint));
         };
         // No device is made for light below 10 nm, so a small number is in µm.

@@ -1,5 +1,7 @@
 //! Lengths with their units.
 
+use super::decimal_mark::Notation;
+
 /// A unit of length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -49,14 +51,23 @@ impl Unit {
 }
 
 /// A length in the unit `to`. The value may have its own unit, `1.55 um`; otherwise it is in `from`.
-pub(super) fn read(text: &str, from: Unit, to: Unit, decimal_comma: bool) -> Option<f64> {
-    let lower = text.trim().to_lowercase();
-    let with_unit =
-        WRITTEN.iter().find_map(|(written, unit)| lower.strip_suffix(written).map(|number| (number, *unit)));
-    let (number, unit) = with_unit.unwrap_or((&lower, from));
-    let number = if decimal_comma { number.replace(',', ".") } else { number.to_owned() };
-    let number: f64 = number.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
+pub(super) fn read(text: &str, from: Unit, to: Unit, notation: Notation) -> Option<f64> {
+    let (number, written) = without_unit(text);
+    let lower = written.trim().to_lowercase();
+    let unit = WRITTEN.iter().find(|(name, _)| *name == lower).map_or(from, |(_, unit)| *unit);
+    let number = notation.value(number)?;
     Some(rounded(if unit == to { number } else { number * (unit.nm() / to.nm()) }))
+}
+
+/// A text before its unit, and the unit with the spaces around it.
+pub(super) fn without_unit(text: &str) -> (&str, &str) {
+    let bare = text.trim_end();
+    let begins = |(written, _): &(&str, Unit)| {
+        let begin = bare.len().checked_sub(written.len())?;
+        bare.get(begin..).filter(|end| end.to_lowercase() == *written).map(|_| begin)
+    };
+    let end = WRITTEN.iter().find_map(begins).map_or(text.len(), |begin| bare[..begin].trim_end().len());
+    text.split_at(end)
 }
 
 /// Rounds to a millionth, which is far below what a stage can do. Zero has no sign.

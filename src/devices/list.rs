@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::decimal_mark::Notation;
 use super::length::{Unit, read, rounded};
 use crate::source::Diagnostic;
 use crate::table::Table;
@@ -47,7 +48,9 @@ impl DeviceList {
         let mut wrong = Vec::new();
         for row in &table.rows {
             for (name, cell) in columns.iter().zip(row) {
-                if PLACE.contains(&name.as_str()) && read(&cell.text, Unit::Um, Unit::Um, false).is_none() {
+                if PLACE.contains(&name.as_str())
+                    && read(&cell.text, Unit::Um, Unit::Um, Notation::Plain).is_none()
+                {
                     wrong.push(table.refuse(cell, format!("`{name}` must be a number, not `{}`", cell.text)));
                 }
             }
@@ -78,7 +81,7 @@ impl DeviceList {
         let (Some(x), Some(y)) = (self.column(x), self.column(y)) else {
             return vec![None; self.rows.len()];
         };
-        let number = |text: &str| read(text, Unit::Um, Unit::Um, false);
+        let number = |text: &str| read(text, Unit::Um, Unit::Um, Notation::Plain);
         self.rows.iter().map(|row| Some([number(&row[x])?, number(&row[y])?])).collect()
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::decimal_mark::Notation;
 use super::fit::Mark;
 use super::length::{Unit, read};
 use super::list::{DeviceList, ID};
@@ -41,7 +42,7 @@ pub fn marks(given: &[String], list: &DeviceList) -> Result<Vec<Mark>, Vec<Diagn
 fn mark(left: &str, right: &str, list: &DeviceList) -> Result<Mark, Diagnostic> {
     let point = |text: &str| {
         let (x, y) = text.split_once(',')?;
-        Some([read(x, Unit::Um, Unit::Um, false)?, read(y, Unit::Um, Unit::Um, false)?])
+        Some([read(x, Unit::Um, Unit::Um, Notation::Plain)?, read(y, Unit::Um, Unit::Um, Notation::Plain)?])
     };
     let stage_um = point(right).ok_or_else(|| {
         Diagnostic::error(format!("`{left}={right}`: `{right}` must be the stage coordinates X,Y in µm"))
@@ -112,7 +113,7 @@ fn in_row(
 ) -> Result<Mark, Diagnostic> {
     let number = |index: usize| {
         let cell = &row[index];
-        read(&cell.text, Unit::Um, Unit::Um, false).ok_or_else(|| {
+        read(&cell.text, Unit::Um, Unit::Um, Notation::Plain).ok_or_else(|| {
             let name = &table.names[index].text;
             table.refuse(cell, format!("`{name}` must be a number, not `{}`", cell.text))
         })

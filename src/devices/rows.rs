@@ -34,15 +34,15 @@ pub(super) struct Row {
 pub(super) struct Rows {
     pub(super) source: Arc<SourceFile>,
     pub(super) rows: Vec<Row>,
-    /// Whether a number may have a decimal comma, because commas do not separate the columns.
-    pub(super) decimal_comma: bool,
+    /// Whether a number may contain a comma, because commas do not separate the columns.
+    pub(super) may_have_commas: bool,
     /// Warnings and notes.
     pub(super) findings: Vec<Diagnostic>,
 }
 
 impl Rows {
     pub(super) fn new(source: &Arc<SourceFile>, rows: Vec<Row>) -> Self {
-        Self { source: Arc::clone(source), rows, decimal_comma: false, findings: Vec::new() }
+        Self { source: Arc::clone(source), rows, may_have_commas: false, findings: Vec::new() }
     }
 
     /// The names of all fields, in the order of their first use.

@@ -42,7 +42,7 @@ fn each_sample_is_read_as_a_list() {
             "windows.csv",
             with_columns("id=Device ID,x_um=x (nm),y_um=Y (NM),gap=Gap"),
             Format::Csv,
-            "id,x_um,y_um,gap\nR1,1.0005,-2500,\"0,2\"\nR2,2,0,\"0,3\"\n",
+            "id,x_um,y_um,gap\nR1,1.0005,-2500,0.2\nR2,2,0,0.3\n",
         ),
         (
             "siepic.txt",
@@ -172,6 +172,76 @@ fn what_cannot_be_a_list_is_refused_with_its_place() {
     let chosen = Chosen { unit: Some(Unit::Mm), ..with_columns("id,x_um=x (nm),y_um=y (nm)") };
     let found = chosen.import(&text("a.csv", "id,x (nm),y (nm)\nA,1,2\n")).unwrap_err();
     assert!(told(&found).contains("is in nm by its name, but `--unit` says mm"), "{}", told(&found));
+}
+
+#[test]
+fn the_numbers_of_a_file_show_its_decimal_mark() {
+    let both = "a file has one decimal mark: the point or the comma";
+    for (content, expected) in [
+        ("id;x_um;y_um\nA;1.234,5;-12\nB;1.234;0,250\n", Ok("A,1234.5,-12\nB,1234,0.25\n")),
+        ("id;x_um;y_um\nA;1,234.5;-12\nB;1,234;0.250\n", Ok("A,1234.5,-12\nB,1234,0.25\n")),
+        ("id;x_um;y_um\nA;12.345.678 nm;0,000\n", Ok("A,12345.678,0\n")),
+        ("id\tx_um\ty_um\nA\t81,333\t0,000\nB\t1,234\t0\n", Ok("A,81.333,0\nB,1.234,0\n")),
+        ("id;x_um;y_um\nA;1.5e2;1,234\n", Ok("A,150,1234\n")),
+        ("sep=;\nid;x_um;y_um\nA;1,5;2\n", Ok("A,1.5,2\n")),
+        // Commas between the columns: a point is the decimal mark, and a comma is refused.
+        ("id,x_um,y_um\nA,1.234,2\n", Ok("A,1.234,2\n")),
+        (
+            "id,x_um,y_um\nA,\"1,234\",2\n",
+            Err(("2:3 `1,234` is not a number", "write a decimal point instead of a comma")),
+        ),
+        // Other columns of numbers belong to the same file; texts stay as they are.
+        ("id;x_um;y_um;gap;lot\n1.2;1.234;5;0,20;a,b\n", Ok("1.2,1234,5,0.20,\"a,b\"\n")),
+        (
+            "id;x_um;y_um;gap;lot\nA;1,5;2;1.234;\nB;2,5;2;7,5 um;007\n",
+            Ok("A,1.5,2,1234,\nB,2.5,2,7.5 um,007\n"),
+        ),
+        ("id;x_um;y_um;version\nA;1,5;2;1.5\n", Ok("A,1.5,2,1.5\n")),
+        (
+            "id;x_um;y_um\n1.2;5;0\nB;1.234;5.678\n",
+            Err((
+                "3:3 `1.234` is 1.234 or 1234: no number of the file shows",
+                "write one number with another count",
+            )),
+        ),
+        (
+            "id;x_um;y_um;gap\nA;1;2;1,234\n",
+            Err(("2:7 `1,234` is 1234 or 1.234", "write one number with another count")),
+        ),
+        (
+            "id;x_um;y_um\nA;1,5;0\nB;2.5;0\n",
+            Err(("3:3 `2.5` has a decimal point, but `1,5` in line 2 has a decimal comma", both)),
+        ),
+        (
+            "id;x_um;y_um;gap\nA;1,5;0;0,2\nB;2;0;0.3\n",
+            Err(("3:7 `0.3` has a decimal point, but `0,2` in line 2 has a decimal comma", both)),
+        ),
+        (
+            "id;x_um;y_um\nA;1,5;0\nB;2.34.5;0\n",
+            Err(("3:3 `2.34.5` is not a number", "the numbers of this file have a decimal comma")),
+        ),
+    ] {
+        match (usual().import(&text("a.csv", content)), expected) {
+            (Ok(found), Ok(expected)) => {
+                assert_eq!(found.list.to_csv().split_once('\n').unwrap().1, expected, "{content}");
+            }
+            (Err(found), Err((message, hint))) => {
+                assert!(told(&found).starts_with(message), "{content}: {}", told(&found));
+                assert!(found[0].hint.as_ref().unwrap().starts_with(hint), "{content}: {:?}", found[0].hint);
+            }
+            (found, _) => panic!("{content}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_number_in_a_cell_of_json_has_a_decimal_point() {
+    let chosen = with_columns("id,x_um=at.0,y_um=at.1,gap");
+    let file = text("a.csv", "id;at;gap\nA;[1.234, 5.5];0,2\n");
+    assert_eq!(chosen.import(&file).unwrap().list.to_csv(), "id,x_um,y_um,gap\nA,1.234,5.5,0.2\n");
+    let manifest = "cell;x;y;doe\nring;1.234,5;0\nring;2,5;0\n".replace(";0\n", ";0;d\n");
+    let ids = usual().import(&text("a.csv", &manifest)).unwrap().list;
+    assert_eq!(ids.ids(), ["ring_1234_0", "ring_2_0"]);
 }
 
 #[test]

@@ -31,18 +31,31 @@ fn wide(bytes: &[u8]) -> Option<fn([u8; 2]) -> u16> {
     }
 }
 
-/// The text of a file of numbers that another program wrote: UTF-8, UTF-16, or the encoding of Windows and of Latin-1.
-/// The two last differ in characters that are no part of numbers or units. A byte order mark is left out.
+/// A character of the encoding of Windows. Its other bytes are those of Latin-1.
+fn windows_1252(byte: u8) -> char {
+    const FROM_0X80: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+        '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+    ];
+    byte.checked_sub(0x80)
+        .and_then(|index| FROM_0X80.get(usize::from(index)).copied())
+        .unwrap_or(char::from(byte))
+}
+
+/// The text of a file of numbers that another program wrote: UTF-8, UTF-16, or the encoding of Windows, which contains
+/// Latin-1. A byte order mark is left out.
 ///
 /// # Errors
 /// The file is no text, as a text that follows the file's name.
 pub fn decode_data(bytes: Vec<u8>) -> Result<String, String> {
     let text = if let Some(unit) = wide(&bytes) {
-        let units: Vec<u16> = bytes.as_chunks().0.iter().map(|pair| unit(*pair)).collect();
-        String::from_utf16(&units).map_err(|_| "is in UTF-16, but damaged".to_owned())?
+        let (pairs, rest) = bytes.as_chunks();
+        let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+        let text = String::from_utf16(&units).ok().filter(|_| rest.is_empty());
+        text.ok_or_else(|| "is in UTF-16, but damaged".to_owned())?
     } else {
         String::from_utf8(bytes)
-            .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect())
+            .unwrap_or_else(|error| error.into_bytes().into_iter().map(windows_1252).collect())
     };
     if text.contains('\0') {
         return Err("is no text file".to_owned());
@@ -73,6 +86,8 @@ mod tests {
         for (little, mark) in [(true, true), (true, false), (false, true), (false, false)] {
             assert_eq!(decode_data(wide(little, mark)).unwrap(), "name: a\n");
         }
+        assert_eq!(decode_data(b"\x80 \x96 \xb5m \xff".to_vec()).unwrap(), "€ – µm ÿ");
+        assert_eq!(decode_data(b"a\0b\0c".to_vec()).unwrap_err(), "is in UTF-16, but damaged");
         for bytes in [&b"\xef\xbb\xbf\xc2\xb5m"[..], b"\xc2\xb5m", b"\xb5m"] {
             assert_eq!(decode_data(bytes.to_vec()).unwrap(), "\u{b5}m");
         }

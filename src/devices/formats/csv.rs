@@ -13,7 +13,9 @@ pub(super) fn read(source: &Arc<SourceFile>) -> Result<Rows, Vec<Diagnostic>> {
     let separator = separator(first.unwrap_or_default());
     let found = split(text, separator)
         .map_err(|wrong| vec![Diagnostic::error(wrong.message).at(source, wrong.at).hint(wrong.hint)])?;
-    let mut records = found.records.into_iter();
+    // Excel reads the separator from a first line `sep=;`.
+    let is_hint = |record: &Record| record.cells.first().is_some_and(|cell| cell.text.starts_with("sep="));
+    let mut records = found.records.into_iter().skip_while(is_hint);
     let Some(head) = records.next() else {
         let message = "the file is empty: the first row must contain the names of the columns";
         return Err(vec![Diagnostic::error(message).at(source, begin)]);
@@ -21,7 +23,7 @@ pub(super) fn read(source: &Arc<SourceFile>) -> Result<Rows, Vec<Diagnostic>> {
     let records: Vec<Record> = records.collect();
     let names = names(&head, &records, source)?;
     let mut rows = Rows::new(source, Vec::new());
-    rows.decimal_comma = separator != ',';
+    rows.may_have_commas = separator != ',';
     let mut wrong = Vec::new();
     for record in records {
         let cells = record.cells.len();

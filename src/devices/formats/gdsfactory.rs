@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{csv, tree};
+use crate::devices::decimal_mark;
 use crate::devices::length::{Unit, read as length};
 use crate::devices::rows::{Field, Row, Rows, nested, text};
 use crate::source::{Diagnostic, SourceFile};
@@ -56,7 +57,7 @@ pub(super) fn read(source: &Arc<SourceFile>) -> Result<Rows, Vec<Diagnostic>> {
     for row in &mut rows.rows {
         fill(row);
     }
-    name_devices(&mut rows);
+    name_devices(&mut rows)?;
     let nested: Vec<String> = rows
         .names()
         .into_iter()
@@ -105,26 +106,27 @@ fn first(value: &Value) -> Value {
 
 /// A device has the name of its cell. Several devices with the same cell also have their coordinates in the name, as
 /// gdsfactory itself names them.
-fn name_devices(rows: &mut Rows) {
+fn name_devices(rows: &mut Rows) -> Result<(), Vec<Diagnostic>> {
     if rows.has("device") {
-        return;
+        return Ok(());
     }
     let cell = |row: &Row| row.get("cell").map(|(value, _)| text(&value)).unwrap_or_default();
     let mut uses: HashMap<String, usize> = HashMap::new();
     for row in &rows.rows {
         *uses.entry(cell(row)).or_default() += 1;
     }
-    let decimal_comma = rows.decimal_comma;
+    let notation = decimal_mark::of_file(rows, &["x", "y"], "cell")?;
     for row in &mut rows.rows {
         let mut name = cell(row);
         if uses.get(&name).is_some_and(|uses| *uses > 1) {
             for axis in ["x", "y"] {
                 let value = row.get(axis).map(|(value, _)| text(&value)).unwrap_or_default();
-                let whole = length(&value, Unit::Um, Unit::Um, decimal_comma).map(f64::trunc);
+                let whole = length(&value, Unit::Um, Unit::Um, notation).map(f64::trunc);
                 name.push_str(&format!("_{}", whole.unwrap_or_default() + 0.0));
             }
         }
         let at = row.field("cell").map_or(row.at, |field| field.at);
         row.fields.push(Field::new("device", name, at));
     }
+    Ok(())
 }
