@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import signal
 
 from conftest import BINARY, environment
 
@@ -22,6 +23,8 @@ def test_a_run_ends_cleanly_when_its_terminal_is_closed(tmp_path):
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(tmp_path)
+        # Tests that are started with `nohup` ignore this signal, and so would the run.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.execve(BINARY, [str(argument) for argument in arguments], environment(TERM="xterm-256color"))
     said = b""
     while b"wait" not in said:
