@@ -1,10 +1,12 @@
 """Requests that nobody should send: the run under way and the emergency stop do not suffer from them."""
 
 import contextlib
+import json
 import resource
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -142,6 +144,19 @@ def test_unfinished_recipes_take_little_memory(server):
         assert resident_mib(server) < before + 100
         assert ok(server.get("/health"))["status"] == "healthy"
         assert ok(server.post("/off"))["lasers_unknown"] == []
+
+
+def test_large_bodies_that_arrive_together_are_all_answered(server):
+    """More than fit into the memory for bodies. None of them is refused because the others wait for it."""
+    body = json.dumps({"answer": "x" * 1_900_000})
+
+    def answer(_):
+        while (response := server.post("/runs/none/answer", content=body)).status_code == 503:
+            time.sleep(int(response.headers["retry-after"]))
+        return response.status_code
+
+    with ThreadPoolExecutor(24) as clients:
+        assert set(clients.map(answer, range(24))) == {404}
 
 
 def resident_mib(server):
