@@ -45,11 +45,22 @@ enum Whose {
 impl Ctp10 {
     /// Checks whether the limits of the bench allow a command.
     pub(super) async fn permit(&self, action: &Action) -> Result<(), Error> {
+        self.permit_all(std::slice::from_ref(action)).await
+    }
+
+    /// Checks whether the limits of the bench allow commands that are sent one after another. Then none of them is sent
+    /// if a later one is forbidden.
+    ///
+    /// # Errors
+    /// If one of them is forbidden, or the instrument does not tell its state.
+    pub async fn permit_all(&self, actions: &[Action]) -> Result<(), Error> {
         if self.limits.is_empty() {
             return Ok(());
         }
-        for need in needs(action)? {
-            self.permit_need(&need).await?;
+        for (index, action) in actions.iter().enumerate() {
+            for need in needs(action)? {
+                self.permit_need(&need, &actions[..index]).await?;
+            }
         }
         Ok(())
     }
@@ -59,40 +70,56 @@ impl Ctp10 {
         if self.limits.is_empty() { Ok(()) } else { Ok(line::needs(text).map(drop)?) }
     }
 
-    async fn permit_need(&self, need: &Need) -> Result<(), Error> {
+    /// Values that `earlier` commands set replace those of the instrument.
+    async fn permit_need(&self, need: &Need, earlier: &[Action]) -> Result<(), Error> {
         match need {
             Need::Power { whose, dbm, written } => {
-                let laser = self.laser_of(*whose).await?;
+                let laser = self.laser_of(*whose, earlier).await?;
                 Ok(said(self.limits.check(Demand::Power { laser, dbm: *dbm }), *dbm, written)?)
             }
             Need::Wavelength { whose, nm, written } => {
-                let laser = self.laser_of(*whose).await?;
+                let laser = self.laser_of(*whose, earlier).await?;
                 Ok(said(self.limits.check(Demand::Wavelength { laser, nm: *nm }), *nm, written)?)
             }
             Need::Serves(laser) => Ok(self.limits.check(Demand::Light { laser: Some(*laser) })?),
-            Need::Light(laser) => self.permit_light(*laser, "switching it on: ").await,
+            Need::Light(laser) => self.permit_light(*laser, "switching it on: ", earlier).await,
             Need::Scan => self.permit_scan().await,
             Need::Dark => self.permit_reset().await,
         }
     }
 
-    async fn laser_of(&self, whose: Whose) -> Result<Option<u8>, Error> {
+    async fn laser_of(&self, whose: Whose, earlier: &[Action]) -> Result<Option<u8>, Error> {
+        let assigned = |tls: u8| {
+            earlier.iter().rev().find_map(|action| match action {
+                Action::SetTlsLaser { tls: of, laser } if *of == tls => Some(*laser),
+                _ => None,
+            })
+        };
         match whose {
             Whose::Laser(laser) => Ok(Some(laser)),
             Whose::Tls(tls) if TLS.contains(&tls) => {
-                Ok(Some(self.ask(&Query::tls_laser(tls)).await?).filter(|laser| *laser > 0))
+                let laser = match assigned(tls) {
+                    Some(laser) => laser,
+                    None => self.ask(&Query::tls_laser(tls)).await?,
+                };
+                Ok(Some(laser).filter(|laser| *laser > 0))
             }
             Whose::Tls(_) | Whose::Any => Ok(None),
         }
     }
 
-    /// A laser that is switched on emits at its present static power and wavelength.
-    async fn permit_light(&self, laser: u8, doing: &str) -> Result<(), Error> {
+    /// A laser that is switched on emits at its present static power and wavelength. Those that `earlier` commands set
+    /// are checked already.
+    async fn permit_light(&self, laser: u8, doing: &str, earlier: &[Action]) -> Result<(), Error> {
         let which = Some(laser);
+        let sets_power =
+            |action: &Action| matches!(action, Action::SetLaserPower { laser: of, .. } if *of == laser);
+        let sets_wavelength =
+            |action: &Action| matches!(action, Action::SetLaserWavelength { laser: of, .. } if *of == laser);
         let check = |demand| self.limits.check(demand).map_err(|limit| limit.doing(doing));
         check(Demand::Light { laser: which })?;
         // Values without a limit are not read.
-        if check(Demand::Power { laser: which, dbm: f64::NAN }).is_err() {
+        if !earlier.iter().any(sets_power) && check(Demand::Power { laser: which, dbm: f64::NAN }).is_err() {
             let dbm = self.ask(&Query::laser_power_dbm(laser)).await?;
             let least =
                 self.limits.check(Demand::Power { laser: which, dbm: dbm - LASER_POWER_TOLERANCE_DB });
@@ -100,7 +127,9 @@ impl Ctp10 {
                 check(Demand::Power { laser: which, dbm })?;
             }
         }
-        if check(Demand::Wavelength { laser: which, nm: f64::NAN }).is_err() {
+        if !earlier.iter().any(sets_wavelength)
+            && check(Demand::Wavelength { laser: which, nm: f64::NAN }).is_err()
+        {
             let nm = self.ask(&Query::laser_wavelength_nm(laser)).await?;
             let off = LASER_WAVELENGTH_TOLERANCE_NM;
             let near = |nm| self.limits.check(Demand::Wavelength { laser: which, nm }).is_ok();
@@ -128,7 +157,7 @@ impl Ctp10 {
         }
         if settings.stabilization.output {
             for laser in settings.lasers() {
-                self.permit_light(laser, "it stays on after the scan: ").await?;
+                self.permit_light(laser, "it stays on after the scan: ", &[]).await?;
             }
         }
         Ok(())

@@ -105,7 +105,10 @@ impl Session {
         let cut = self.cut();
         let _change = self.lease.for_change().await?;
         let instrument = self.observer();
-        let mut done: Vec<Action> = Vec::new();
+        let (actions, mut done): (Vec<Action>, Vec<Action>) = (actions.into_iter().collect(), Vec::new());
+        if actions.len() > 1 {
+            instrument.permit_all(&actions).await?;
+        }
         for action in actions {
             if cut.is_wanted() {
                 return Err(NotChanged::Cut { command: action.to_string() });

@@ -149,3 +149,30 @@ fn raw_text_by_http_is_one_question_or_a_command_within_the_limits() {
     }
     assert_eq!(Talk::to(&simulator.address).ask("CTP:RLAS1:POW?"), "2.00000000E+000");
 }
+
+#[test]
+fn settings_of_which_one_is_not_allowed_are_refused_together() {
+    let bench = Bench::new();
+    let simulator = instrument(&bench, &["CTP:RLAS1:POW 8DBM", "CTP:RLAS1:WAV 1625NM"]);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    until("the instrument has been found", || {
+        request(&service.address, "GET", "/instrument", None).1["connected"] == true
+    });
+    let post = |path: &str, body: serde_json::Value| request(&service.address, "POST", path, Some(&body)).0;
+    let settings = "CTP:RLAS1:WAV?;POW?;POW:STAT?;:INIT:TLS1:ID?;WAV:STAR?";
+    let before = Talk::to(&simulator.address).ask(settings);
+    for (path, body) in [
+        ("/rlaser/1/config", json!({ "wavelength_nm": 1550, "power_dbm": 9 })),
+        // The laser keeps a power or a wavelength at which it may not emit.
+        ("/rlaser/1/config", json!({ "wavelength_nm": 1550, "power_state": true })),
+        ("/rlaser/1/config", json!({ "power_dbm": 2, "power_state": true })),
+        ("/tls/1/config", json!({ "start_wavelength_nm": 1530, "stop_wavelength_nm": 1630 })),
+        ("/tls/1/config", json!({ "start_wavelength_nm": 1530, "identifier": 2 })),
+    ] {
+        assert_eq!(post(path, body.clone()), 403, "{body}");
+        assert_eq!(Talk::to(&simulator.address).ask(settings), before, "{body}");
+    }
+    // The limits are those of the settings after the request.
+    let allowed = json!({ "wavelength_nm": 1550, "power_dbm": 2, "power_state": true });
+    assert_eq!(post("/rlaser/1/config", allowed), 200);
+}
