@@ -22,6 +22,7 @@ mod tables;
 mod tests;
 mod values;
 mod when;
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,7 @@ pub use reindex::Reindexed;
 pub use rows::ItemState;
 pub use runs::RunRow;
 pub use select::{SelectError, Selected, select};
+pub use whole::WholeBatch;
 
 /// Name of the file among the run folders.
 pub const FILE: &str = "catalogue.sqlite";

@@ -166,15 +166,12 @@ impl Queue {
         .await
     }
 
-    /// Adds an item at the end; returns its number.
+    /// Adds items at the end, all or none; returns their numbers.
     ///
     /// # Errors
     /// If the catalogue cannot be written.
     pub async fn add(&self, items: Vec<NewItem>) -> Result<Vec<u32>, QueueError> {
-        self.changing(|catalogue, batch| {
-            items.into_iter().map(|item| catalogue.add_item(batch, item)).collect()
-        })
-        .await
+        self.changing(|catalogue, batch| catalogue.add_items(batch, items)).await
     }
 
     /// Pauses or resumes the queue.
@@ -199,6 +196,21 @@ impl Queue {
         let was = self
             .changing(move |catalogue, batch| catalogue.set_state(batch, number, from, to, reason.as_deref()))
             .await?;
+        if from.contains(&was) { Ok(()) } else { Err(QueueError::State { number, state: was }) }
+    }
+
+    /// Queues an item again, if it is in one of the given states. With `anew`, the item does not resume its interrupted
+    /// run.
+    ///
+    /// # Errors
+    /// If the item is in another state, or does not exist. In that case nothing is changed.
+    pub async fn release(
+        &self,
+        number: u32,
+        from: &'static [ItemState],
+        anew: bool,
+    ) -> Result<(), QueueError> {
+        let was = self.changing(move |catalogue, batch| catalogue.release(batch, number, from, anew)).await?;
         if from.contains(&was) { Ok(()) } else { Err(QueueError::State { number, state: was }) }
     }
 

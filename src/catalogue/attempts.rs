@@ -103,19 +103,6 @@ impl Catalogue {
         })
     }
 
-    /// Marks interrupted or stopped attempts of an item, or of all items, so that they are not resumed. The items
-    /// begin again.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
-    pub fn abandon_unfinished(&self, batch: &str, number: Option<u32>) -> Result<(), CatalogueError> {
-        self.change(|transaction| {
-            let left = "UPDATE attempts SET state = 'left'
-                        WHERE batch = ?1 AND item = COALESCE(?2, item) AND state IN ('aborted', 'interrupted')";
-            transaction.execute(left, (batch, number)).map(drop)
-        })
-    }
-
     /// Removes an attempt that could not begin because the instrument was not available. It does not count.
     ///
     /// # Errors
@@ -141,6 +128,18 @@ impl Catalogue {
                 .map(drop)
         })
     }
+}
+
+/// Marks interrupted or stopped attempts of an item, or of all items, so that they are not resumed. The items begin
+/// again.
+pub(super) fn abandon(
+    connection: &rusqlite::Connection,
+    batch: &str,
+    number: Option<u32>,
+) -> rusqlite::Result<()> {
+    let left = "UPDATE attempts SET state = 'left'
+                WHERE batch = ?1 AND item = COALESCE(?2, item) AND state IN ('aborted', 'interrupted')";
+    connection.execute(left, (batch, number)).map(drop)
 }
 
 /// Writes an attempt from the row of its run, and replaces an earlier row.

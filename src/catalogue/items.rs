@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use serde_json::Value;
 
+use super::attempts::abandon;
 use super::rows::{Json, Time};
 use super::{Catalogue, CatalogueError, ItemState};
 
@@ -102,7 +103,8 @@ impl Catalogue {
             let mut rows = asked.query([batch])?;
             while let Some(row) = rows.next()? {
                 let number: u32 = row.get(0)?;
-                if let Some(item) = items.iter_mut().find(|item| item.number == number) {
+                if let Ok(index) = items.binary_search_by_key(&number, |item| item.number) {
+                    let item = &mut items[index];
                     let (run, folder): (String, String) = (row.get(1)?, row.get(2)?);
                     item.unfinished = row.get::<_, bool>(3)?.then(|| folder.clone());
                     // A resumed run is the same run.
@@ -115,33 +117,22 @@ impl Catalogue {
         })
     }
 
-    /// Adds or updates items of a batch. An existing item keeps its state. It keeps its place too, unless the batch
-    /// file gives it another priority.
+    /// Adds items at the end, and returns their numbers.
     ///
     /// # Errors
-    /// If the database cannot be written. In that case nothing is changed.
-    pub fn put_items(&self, batch: &str, items: &[NewItem]) -> Result<(), CatalogueError> {
+    /// If the database cannot be written. In that case none is added.
+    pub fn add_items(&self, batch: &str, items: Vec<NewItem>) -> Result<Vec<u32>, CatalogueError> {
         self.change(|transaction| {
-            for item in items {
-                put_item(transaction, batch, item)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Adds an item at the end, and returns its number.
-    ///
-    /// # Errors
-    /// If the database cannot be written.
-    pub fn add_item(&self, batch: &str, mut item: NewItem) -> Result<u32, CatalogueError> {
-        self.change(|transaction| {
-            item.number = transaction.query_row(
+            let first: u32 = transaction.query_row(
                 "SELECT COALESCE(MAX(number), 0) + 1 FROM items WHERE batch = ?1",
                 [batch],
                 |row| row.get(0),
             )?;
-            put_item(transaction, batch, &item)?;
-            Ok(item.number)
+            let add = |(number, item)| {
+                put_item(transaction, batch, &NewItem { number, ..item })?;
+                Ok(number)
+            };
+            (first..).zip(items).map(add).collect()
         })
     }
 
@@ -157,22 +148,27 @@ impl Catalogue {
         to: ItemState,
         reason: Option<&str>,
     ) -> Result<ItemState, CatalogueError> {
+        let before =
+            self.change(|transaction| set_state(transaction, (batch, number), from, (to, reason)))?;
+        before.ok_or_else(|| CatalogueError::NoItem { batch: batch.to_owned(), number })
+    }
+
+    /// Queues an item again if its present state is one of `from`. With `anew`, the item does not resume its
+    /// interrupted run. Returns the state before the change.
+    ///
+    /// # Errors
+    /// If the item does not exist, or the database cannot be written.
+    pub fn release(
+        &self,
+        batch: &str,
+        number: u32,
+        from: &[ItemState],
+        anew: bool,
+    ) -> Result<ItemState, CatalogueError> {
         let before = self.change(|transaction| {
-            let before: Option<ItemState> = transaction
-                .query_row(
-                    "SELECT state FROM items WHERE batch = ?1 AND number = ?2",
-                    (batch, number),
-                    |row| row.get(0),
-                )
-                .optional()?;
-            if before.is_some_and(|before| from.contains(&before)) {
-                // An item that is queued again gets all its repetitions again.
-                let retries = if to == ItemState::Queued { 0 } else { -1 };
-                transaction.execute(
-                    "UPDATE items SET state = ?3, reason = ?4, retries = CASE ?5 WHEN 0 THEN 0 ELSE retries END
-                     WHERE batch = ?1 AND number = ?2",
-                    (batch, number, to, reason, retries),
-                )?;
+            let before = set_state(transaction, (batch, number), from, (ItemState::Queued, None))?;
+            if anew && before.is_some_and(|before| from.contains(&before)) {
+                abandon(transaction, batch, Some(number))?;
             }
             Ok(before)
         })?;
@@ -196,14 +192,34 @@ impl Catalogue {
     }
 }
 
-fn put_item(connection: &Connection, batch: &str, item: &NewItem) -> rusqlite::Result<()> {
-    let known: Option<Json> = connection
-        .query_row(
-            "SELECT payload FROM items WHERE batch = ?1 AND number = ?2",
-            (batch, item.number),
-            |row| row.get(0),
-        )
+/// Changes the state of an item if its present state is one of `from`. Returns the state before the change.
+fn set_state(
+    connection: &Connection,
+    (batch, number): (&str, u32),
+    from: &[ItemState],
+    (to, reason): (ItemState, Option<&str>),
+) -> rusqlite::Result<Option<ItemState>> {
+    let before: Option<ItemState> = connection
+        .query_row("SELECT state FROM items WHERE batch = ?1 AND number = ?2", (batch, number), |row| {
+            row.get(0)
+        })
         .optional()?;
+    if before.is_some_and(|before| from.contains(&before)) {
+        // An item that is queued again gets all its repetitions again.
+        let retries = if to == ItemState::Queued { 0 } else { -1 };
+        connection.execute(
+            "UPDATE items SET state = ?3, reason = ?4, retries = CASE ?5 WHEN 0 THEN 0 ELSE retries END
+             WHERE batch = ?1 AND number = ?2",
+            (batch, number, to, reason, retries),
+        )?;
+    }
+    Ok(before)
+}
+
+/// Adds or updates an item. An existing item keeps its state. It keeps its place too, unless it gets another priority.
+pub(super) fn put_item(connection: &Connection, batch: &str, item: &NewItem) -> rusqlite::Result<()> {
+    let mut asked = connection.prepare("SELECT payload FROM items WHERE batch = ?1 AND number = ?2")?;
+    let known: Option<Json> = asked.query_row((batch, item.number), |row| row.get(0)).optional()?;
     let moves = known.is_none_or(|known| known.0.get("priority") != item.payload.get("priority"));
     let mut put = connection.prepare(
         "INSERT INTO items (batch, number, place, priority, state, attempts, retries, not_before, deadline,

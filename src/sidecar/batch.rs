@@ -160,11 +160,7 @@ async fn release(
     Query(ReleaseQuery { anew }): Query<ReleaseQuery>,
 ) -> Result<Json<BatchReply>, Problem> {
     const FROM: &[ItemState] = &[ItemState::Held, ItemState::Failed, ItemState::Skipped, ItemState::Removed];
-    let queue = app.queue()?;
-    if anew {
-        queue.with(move |catalogue, batch| catalogue.abandon_unfinished(batch, Some(number))).await?;
-    }
-    queue.turn(number, FROM, ItemState::Queued, None).await?;
+    app.queue()?.release(number, FROM, anew).await?;
     app.batch().await
 }
 

@@ -1,6 +1,7 @@
 //! Batches whose night does not go as planned: killed, stopped, over their time, on an instrument with faults; and the
 //! queue of a service.
 
+use ctp10::catalogue::Catalogue;
 use serde_json::{Value, json};
 
 use crate::batch::{DIE, LONG, bench, folder, runs, states, summary};
@@ -252,4 +253,57 @@ fn nothing_begins_before_its_time() {
     batch.wait_for(|event| event["event"] == "waits");
     assert_eq!(batch.finish().0, Some(0));
     assert!(runs(&bench)[0].started >= begin);
+}
+
+#[test]
+fn a_list_of_items_is_added_as_a_whole_also_if_the_service_is_killed_meanwhile() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &[]);
+    std::fs::create_dir(bench.folder.path().join("recipes")).unwrap();
+    bench.write("recipes/die.yaml", DIE);
+    let mut service = serve(&bench, &["--instrument", &simulator.address]);
+    let address = service.address.clone();
+    assert_eq!(request(&address, "POST", "/batch/pause", None).0, 200);
+    let powers: Vec<f64> = (0..100).map(|item| f64::from(item) / 100.0).collect();
+    let entry = |last: f64| {
+        let powers: Vec<f64> = powers.iter().copied().chain([last]).collect();
+        json!({ "recipe": "recipes/die.yaml", "matrix": { "power_dbm": powers } })
+    };
+    assert_eq!(request(&address, "POST", "/batch/items", Some(&entry(40.0))).0, 422);
+    let counts = request(&address, "GET", "/batch", None).1["counts"].clone();
+    assert_eq!(counts, json!({}), "one of the items is wrong, so none is added");
+    let body = entry(2.0).to_string();
+    let head =
+        format!("POST /batch/items HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let mut client = std::net::TcpStream::connect(&address).unwrap();
+    std::io::Write::write_all(&mut client, format!("{head}{body}").as_bytes()).unwrap();
+    let catalogue = Catalogue::open(&bench.folder.path().join("runs")).unwrap();
+    let batch = catalogue.batch_names().unwrap().remove(0);
+    until("an item is in the file", || !catalogue.items(&batch).unwrap().is_empty());
+    signal(&service, "KILL");
+    service.child.wait().unwrap();
+    assert_eq!(catalogue.items(&batch).unwrap().len(), 101);
+}
+
+#[test]
+fn a_refused_release_leaves_the_interrupted_run_to_be_resumed() {
+    let bench = Bench::new();
+    let simulator = simulate(&bench, &["--time-scale", "0.02"]);
+    std::fs::create_dir(bench.folder.path().join("recipes")).unwrap();
+    bench.write("recipes/long.yaml", LONG);
+    let service = serve(&bench, &["--instrument", &simulator.address]);
+    let ask = |method: &str, path: &str, body: Option<Value>| {
+        request(&service.address, method, path, body.as_ref())
+    };
+    assert_eq!(ask("POST", "/batch/items", Some(json!({ "recipe": "recipes/long.yaml" }))).0, 201);
+    until("the run waits", || ask("GET", "/runs/current", None).1["current"]["activity"] == "wait");
+    let run = ask("GET", "/runs/current", None).1["run"].clone();
+    assert_eq!(ask("POST", "/batch/pause", None).0, 200);
+    assert_eq!(ask("POST", "/runs/current/abort", None).0, 200);
+    until("the item is held", || ask("GET", "/batch", None).1["counts"]["held"] == 1);
+    assert_eq!(ask("POST", "/batch/items/1/release", None).0, 200);
+    assert_eq!(ask("POST", "/batch/items/1/release?anew=true", None).0, 409, "the item is queued");
+    assert_eq!(ask("POST", "/batch/resume", None).0, 200);
+    until("the run waits again", || ask("GET", "/runs/current", None).1["current"]["activity"] == "wait");
+    assert_eq!(ask("GET", "/runs/current", None).1["run"], run, "the item resumes its run");
 }

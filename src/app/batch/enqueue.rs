@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::load::Batch;
 use crate::batch::{Queue, QueueError, Task};
-use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState, NewItem};
+use crate::catalogue::{BatchRow, Catalogue, ItemRow, ItemState, NewItem, WholeBatch};
 use crate::cli::BatchRunArgs;
 use crate::error::{ExitCode, Failure, chain};
 
@@ -68,25 +68,10 @@ pub(super) async fn enqueue(
         .enumerate()
         .map(|(index, (task, checked))| queue.item(batch.number(index), task, checked.seconds, checked.bytes))
         .collect();
-    let (release, anew) = (args.release, args.anew);
-    let whole = batch.numbers.is_none();
-    let last = items.iter().map(|item| item.number).max().unwrap_or_default();
-    let kept = queue.with(move |catalogue, name| {
-        catalogue.put_batch(&row)?;
-        catalogue.put_items(name, &items)?;
-        if anew {
-            catalogue.abandon_unfinished(name, None)?;
-        }
-        for item in catalogue.items(name)? {
-            if whole && item.number > last {
-                let reason = Some("no longer in the batch file");
-                catalogue.set_state(name, item.number, &[ItemState::Queued], ItemState::Removed, reason)?;
-            }
-            if release {
-                catalogue.set_state(name, item.number, RELEASED, ItemState::Queued, None)?;
-            }
-        }
-        Ok(())
+    let (anew, released) = (args.anew, if args.release { RELEASED } else { &[] });
+    let last = items.last().filter(|_| batch.numbers.is_none()).map(|item| item.number);
+    let kept = queue.with(move |catalogue, _| {
+        catalogue.put_whole(&WholeBatch { batch: &row, items: &items, last, anew, released })
     });
     kept.await.map_err(|error| super::failed(&error))?;
     Ok(queue)
@@ -96,10 +81,11 @@ pub(super) async fn enqueue(
 fn same(batch: &Batch, known: &[ItemRow]) -> Result<(), Failure> {
     for (index, task) in batch.tasks.iter().enumerate() {
         let number = batch.number(index);
-        let over = |item: &&ItemRow| {
-            item.number == number && !matches!(item.state, ItemState::Queued | ItemState::Removed)
-        };
-        let Some(item) = known.iter().find(over) else { continue };
+        let Ok(place) = known.binary_search_by_key(&number, |item| item.number) else { continue };
+        let item = &known[place];
+        if matches!(item.state, ItemState::Queued | ItemState::Removed) {
+            continue;
+        }
         let before: Task = serde_json::from_value(item.payload.clone()).unwrap_or_default();
         let same = before.recipe == task.recipe && (item.recovered || before.measures_as(task));
         if !same {
