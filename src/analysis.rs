@@ -11,6 +11,7 @@ pub mod extrema;
 pub mod figure;
 pub mod fit;
 pub mod floor;
+pub mod gaps;
 pub mod loss;
 pub mod marks;
 pub mod registry;

@@ -5,6 +5,7 @@ mod channels;
 mod combs;
 mod gaps;
 mod measured;
+mod missing_rows;
 mod ports;
 mod properties;
 mod registry;

@@ -25,6 +25,9 @@ Each figure has a name with its unit, a value, a window and a definition. A figu
 - Samples that are NaN, infinite or beyond ±1000 dB have no value, and are never used. Their number is reported.
 - Beside such samples, and in a band with them, a worst case (highest loss, ripple, depth of a dip) is a bound. A width whose level is
   crossed among them is not measured.
+- A file may lack rows. A step of the wavelengths that is more than 1.7 times the usual step beside it is a gap, as if its samples were
+  NaN. A change from a fine to a coarse step is no gap. Wavelengths that vary more by themselves need wider steps for a gap.
+- Wavelengths may rise or fall. Wavelengths that are not sorted, or occur twice, are refused.
 - The floor is the stated one. Without a stated floor it is the lowest value of the whole trace, if at least three samples have it.
 - A dip or peak needs a prominence of 3 dB and a distance of 0.5 nm from others of its kind, unless other values are given.
 - If no distance is given and all lines together are an even comb that is denser, the distance is about half of their spacing.

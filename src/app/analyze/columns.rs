@@ -4,11 +4,13 @@ use std::path::Path;
 
 use super::csv;
 use crate::analysis::LevelsDb;
+use crate::analysis::gaps::{Gap, filled, gaps};
 use crate::analysis::request::Analysis;
 use crate::analysis::trace::MOST_DB;
 use crate::error::{ExitCode, Failure, chain};
 use crate::files;
 use crate::measurement::TraceUnit;
+use crate::shown::counted;
 use crate::source::decode_data;
 use crate::store::{Levels, PARQUET_MAGIC, Spectrum, read_spectrum};
 
@@ -20,6 +22,8 @@ pub(in crate::app) struct Columns {
     trace: Spectrum,
     /// The lowest and the highest level; `None` without a finite level.
     range: Option<(f64, f64)>,
+    /// Where rows are missing, in words.
+    gaps: Option<String>,
 }
 
 impl Columns {
@@ -42,7 +46,8 @@ impl Columns {
                 is_simulated: table.is_simulated,
             }
         };
-        let columns = Self { range: range(&trace.levels), trace };
+        let (trace, gaps) = with_gaps(trace);
+        let columns = Self { range: range(&trace.levels), trace, gaps };
         match columns.contradiction() {
             Some(why) => Err(wrong(format!("`{}`: {why}", path.display()))),
             None => Ok(columns),
@@ -92,6 +97,7 @@ impl Columns {
 
     /// Adds what makes the figures doubtful.
     pub(in crate::app) fn warn(&self, analysis: &mut Analysis) {
+        analysis.warnings.extend(self.gaps.clone());
         match TraceUnit::named(self.unit()) {
             Ok(TraceUnit::Db) | Err(_) if self.range.is_some_and(|(lowest, _)| lowest > 0.0) => {
                 let message = "all levels are above 0 dB: a transmission of −3 dB is a loss of 3 dB";
@@ -101,6 +107,24 @@ impl Columns {
             Err(_) => {}
         }
     }
+}
+
+/// The trace with samples without a value where rows are missing, and these places in words.
+fn with_gaps(trace: Spectrum) -> (Spectrum, Option<String>) {
+    let nm = &trace.wavelengths_nm;
+    let gaps = gaps(nm);
+    let ends = |gap: &Gap| Some((*nm.get(gap.after)?, *nm.get(gap.after + 1)?));
+    let Some((from_nm, to_nm)) = gaps.first().and_then(ends) else { return (trace, None) };
+    let places = counted(gaps.len(), "place");
+    let text = format!(
+        "the file has no rows at {places}, first between {from_nm} and {to_nm} nm: these samples count as samples without a value"
+    );
+    let levels = match &trace.levels {
+        Levels::Single(levels) => Levels::Single(filled(levels, &gaps, |_, _, _| f32::NAN)),
+        Levels::Double(levels) => Levels::Double(filled(levels, &gaps, |_, _, _| f64::NAN)),
+    };
+    let wavelengths_nm = filled(nm, &gaps, |before, after, share| before + (after - before) * share);
+    (Spectrum { wavelengths_nm, levels, ..trace }, Some(text))
 }
 
 /// The lowest and the highest of the levels that can be measurements.
