@@ -221,21 +221,23 @@ impl StoredAnalysis<'_> {
     }
 
     fn rows_of(&self, attempt: AnalysisOutcome, counts: bool) -> Vec<ResultRow> {
-        let AnalysisOutcome { definitions, limits, traces, figures, mut judged, .. } = attempt;
-        let row = |figure: Figure,
-                   judged: Option<Judged>,
-                   trace: Option<TraceAnalysis>,
-                   columns: &Columns| ResultRow {
-            figure,
-            definitions,
-            judged,
-            limits: limits.clone(),
-            counts,
-            analysis: self.step.options.id.clone(),
-            step: self.number,
-            trace,
-            columns: Arc::clone(columns),
-        };
+        let AnalysisOutcome { definitions, limits, traces, figures, mut judged, warnings, .. } = attempt;
+        let row =
+            |mut figure: Figure, judged: Option<Judged>, trace: Option<TraceAnalysis>, columns: &Columns| {
+                // A row stands alone, so it repeats what a reader needs to know of its trace.
+                figure.notes.extend_from_slice(trace.as_ref().map_or(&warnings, |trace| &trace.warnings));
+                ResultRow {
+                    figure,
+                    definitions,
+                    judged,
+                    limits: limits.clone(),
+                    counts,
+                    analysis: self.step.options.id.clone(),
+                    step: self.number,
+                    trace,
+                    columns: Arc::clone(columns),
+                }
+            };
         let mut rows = Vec::new();
         for mut trace in traces {
             let (figures, mut judged) =

@@ -15,10 +15,12 @@ use crate::app::run::not_passed;
 use crate::cli::JudgeArgs;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, chain};
+use crate::measurement::TraceKind;
 use crate::operation::{AnalyzeFields, Constant, LimitSet, Operation};
 use crate::recipe::read_limits;
 use crate::run::analysis::{analyze, judge_again};
 use crate::run::results::{StoredAnalyses, StoredAnalysis};
+use crate::shown::counted;
 use crate::step::{AnalysisOutcome, Fault, TraceAnalysis};
 use crate::store::runs::FoundRun;
 use crate::store::{StoreError, TraceIndexes};
@@ -33,8 +35,13 @@ struct Line {
     analysis: String,
     trace_index: Option<u64>,
     detector: Option<String>,
+    /// The kind of the trace.
+    trace: Option<TraceKind>,
     #[serde(flatten)]
     judged: Judged,
+    /// What a reader of the figures of this trace needs to know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
     /// The verdict in the run folder; `None` if the figure had no limit.
     stored_verdict: Option<Verdict>,
     #[serde(skip)]
@@ -230,6 +237,11 @@ fn add_figures(
     let is_new = |figure: &Figure| new.contains(&figure.name);
     for (trace, computed) in outcome.traces.iter_mut().zip(computed.traces) {
         trace.figures.extend(computed.figures.into_iter().filter(is_new));
+        let known = std::mem::take(&mut trace.warnings);
+        trace.warnings = computed.warnings;
+        trace.warnings.extend(known);
+        trace.warnings.sort();
+        trace.warnings.dedup();
     }
     outcome.figures.extend(computed.figures.into_iter().filter(is_new));
     Ok(())
@@ -249,7 +261,9 @@ fn lines_of(run: &FoundRun, analysis: &StoredAnalysis<'_>, outcome: AnalysisOutc
             },
             analysis: analysis.name().to_owned(),
             trace_index: trace.map(|trace| trace.trace_index),
-            detector: trace.map(|trace| trace.detector_name.clone()),
+            detector: trace.map(TraceAnalysis::shown_detector),
+            trace: trace.map(|trace| trace.trace),
+            warnings: trace.map_or(&before.warnings, |trace| &trace.warnings).clone(),
             stored_verdict: stored.map(|stored| stored.verdict),
             figure: figures.iter().find(|figure| is_same(&figure.name, &figure.of)).cloned(),
             judged,
@@ -278,6 +292,8 @@ impl Line {
             analysis: String::new(),
             trace_index: None,
             detector: None,
+            trace: None,
+            warnings: Vec::new(),
             judged: Judged {
                 figure: figure.to_owned(),
                 of: None,
@@ -302,7 +318,8 @@ impl Line {
     }
 
     fn label(&self) -> String {
-        let of = self.judged.of.iter().chain(&self.detector).map(String::as_str);
+        let kind = self.trace.map(|kind| kind.to_string());
+        let of = self.judged.of.iter().chain(&self.detector).chain(&kind).map(String::as_str);
         [self.judged.figure.as_str()].into_iter().chain(of).collect::<Vec<_>>().join(" ")
     }
 }
@@ -315,6 +332,17 @@ fn limit(limit: &Limit) -> String {
         (None, Some(max)) => format!("≤ {max}{guard}"),
         (None, None) => String::new(),
     }
+}
+
+/// The warnings of all judged traces, each with the number of its traces.
+fn warnings<'a>(lines: &[&'a Line]) -> BTreeMap<&'a str, usize> {
+    let mut traces: BTreeMap<&str, BTreeSet<(&str, Option<u64>)>> = BTreeMap::new();
+    for line in lines {
+        for warning in &line.warnings {
+            traces.entry(warning).or_default().insert((&line.run, line.trace_index));
+        }
+    }
+    traces.into_iter().map(|(warning, traces)| (warning, traces.len())).collect()
 }
 
 fn print(runs: &[OfRun], limits: &LimitSet, all: bool) {
@@ -347,6 +375,9 @@ fn print(runs: &[OfRun], limits: &LimitSet, all: bool) {
         for table in tables(&first, &others) {
             outln!("{table}");
         }
+    }
+    for (warning, traces) in warnings(&lines) {
+        errln!("warning ({}): {warning}", counted(traces, "trace"));
     }
     for run in runs {
         let counts = VerdictCounts::of(run.judged.iter().map(|line| line.judged.verdict));

@@ -127,11 +127,14 @@ fn device(line: &FigureLine) -> Markup {
             @if !line.turns.is_empty() { b { (clip(&line.turns)) } " " }
             small {
                 @match (&line.detector_name, line.trace_index) {
-                    (Some(detector), Some(trace)) => { (detector) ", trace " (trace) }
+                    (Some(detector), Some(trace)) => {
+                        (detector) @if let Some(kind) = line.trace { " " (kind) } ", trace " (trace)
+                    }
                     _ => { "all traces" }
                 }
                 @if let Some(id) = &line.analysis { " · " (clip(id)) }
             }
+            @for warning in &line.warnings { br; small.bad { "Warning: " (clip(warning)) } }
         } }
     }
 }

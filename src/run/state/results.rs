@@ -16,7 +16,7 @@ use crate::analysis::Figure;
 use crate::analysis::marks::Judgement;
 use crate::analysis::shown::{bound, limits, value};
 use crate::analysis::verdict::{Judged, Limit, Verdict};
-use crate::measurement::Detector;
+use crate::measurement::{Detector, TraceKind};
 use crate::operation::Constant;
 use crate::run::events::RunEvent;
 use crate::step::{AnalysisOutcome, Place, Step, TraceAnalysis};
@@ -65,6 +65,12 @@ pub struct FigureLine {
     /// The detector by its name in the recipe, or as `module/channel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detector_name: Option<String>,
+    /// The kind of the trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceKind>,
+    /// What a reader of the figures of this trace needs to know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// The figure.
     #[serde(flatten)]
     pub figure: Figure,
@@ -209,6 +215,8 @@ impl AnalysisRecord {
             trace_index: trace.map(|trace| trace.trace_index),
             detector: trace.map(|trace| trace.detector),
             detector_name: trace.map(TraceAnalysis::shown_detector),
+            trace: trace.map(|trace| trace.trace),
+            warnings: trace.map_or(&self.outcome.warnings, |trace| &trace.warnings).clone(),
             text: value(&figure).or_else(|| bound(&figure)).unwrap_or_default(),
             figure,
             limit: judged.map(|judged| judged.limit),
