@@ -83,6 +83,13 @@ pub fn slope_name(y: &str, x: &str) -> String {
     format!("slope_{}_per_{}", names::end(y), names::end(x))
 }
 
+/// Whether this is the name of a slope.
+#[must_use]
+pub fn is_slope(name: &str) -> bool {
+    let quantities = name.strip_prefix("slope_").and_then(|names| names.split_once("_per_"));
+    quantities.is_some_and(|(y, x)| !y.is_empty() && !x.is_empty())
+}
+
 /// The unit at the end of a name, as it is written: `heater_mw` is in mW. A fraction stands in brackets.
 fn unit_of(name: &str) -> String {
     let unit = names::split(name).map_or(names::end(name), |(_, symbol)| symbol);

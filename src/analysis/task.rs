@@ -10,7 +10,7 @@ use super::registry as define;
 use super::request::{Analysis, Request, Wanted, analyze};
 use super::several::moving_mean;
 use super::trace::{AxisNm, LevelsDb, Trace};
-pub use names::{AskError, Asked, asked};
+pub use names::{AskError, Asked, asked, is_of_points};
 
 /// The level of bandwidths of channels, if no name states another one, dB.
 const CHANNEL_LEVEL_DB: f64 = 3.0;

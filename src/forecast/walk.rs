@@ -100,6 +100,11 @@ pub fn walk(
     let last = steps.last().map(|planned| &planned.step.place);
     let cut_off = cut_off.or_else(|| (ended.is_err() && budget.was_spent()).then(|| budget.told()));
     let is_cut_off = cut_off.is_some();
+    if !is_cut_off && ended.is_ok() {
+        for (place, diagnostic) in rules::analysis::unjudged(&steps) {
+            findings.add(place, "limits", diagnostic);
+        }
+    }
     if let Some(why) = cut_off {
         let message = format!("{why}: only its first {} operations were checked", steps.len());
         findings.add_at(

@@ -16,7 +16,7 @@ use super::acquire::one_or_many;
 use crate::analysis::extrema::{Kind, Search};
 use crate::analysis::request::Request;
 use crate::analysis::resonance::Topology;
-use crate::analysis::task::{Asked, Task, asked};
+use crate::analysis::task::{Asked, Task, asked, is_of_points};
 use crate::analysis::verdict::Limit;
 use crate::measurement::Detector;
 pub use channels::{Channels, GridName};
@@ -123,7 +123,8 @@ struct GivenFields {
     #[serde(default)]
     expect: BTreeMap<String, Limit>,
     /// A file with further limits in the recipe's folder tree (YAML recipes only). It has a `version`, a `name` and
-    /// `figures`, the limits by figure. A limit in `expect` replaces the one of the file.
+    /// `figures`, the limits by figure. A limit in `expect` replaces the one of the file. Limits of the figures of `fit` and
+    /// `cut_back` are for the analyses with `over`, and all others for the analyses of traces.
     limits: Option<String>,
     #[schemars(skip)]
     judged_by: Option<LimitSet>,
@@ -284,10 +285,14 @@ impl AnalyzeFields {
         !self.expect.is_empty() || self.limits.is_some()
     }
 
-    /// All limits: those of the file, and those of `expect`, which replace them.
+    /// All limits: those of the file, and those of `expect`, which replace them. Of the file only those count that this
+    /// analysis can have: a file may have limits of traces and of the lines through them.
     #[must_use]
     pub fn all_limits(&self) -> BTreeMap<String, Limit> {
+        let points = self.over.as_ref().map(|_| self.point_figures());
+        let is_own = |name: &String| points.as_ref().map_or(!is_of_points(name), |own| own.contains(name));
         let of_file = self.judged_by.iter().flat_map(|limits| limits.figures.clone());
+        let of_file = of_file.filter(|(name, _)| is_own(name));
         of_file.chain(self.expect.clone()).collect()
     }
 

@@ -1,5 +1,9 @@
 //! Analyses that combine traces: what does not fit together has no verdict `pass`.
 
+use std::fs;
+
+use arrow_array::cast::AsArray;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
 use crate::support::{Bench, manifest, text};
@@ -81,5 +85,92 @@ steps:
         let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(told.contains(said), "{name}: {told}");
         assert_eq!(manifest(&bench.run_folder(&ended))["verdict"], Value::from(verdict), "{name}: {told}");
+    }
+}
+
+/// Waveguides of 1 to 4 cm, whose loss is made by the power of the laser.
+const CUT_BACK: &str = "
+name: waveguides
+instrument: sim
+simulator: { dut: ring, time_scale: 0.01 }
+steps:
+  - TLS
+  - configure_scan: { start_nm: 1545, stop_nm: 1546, resolution_pm: 10 }
+  - repeat:
+      for: length_cm
+      in: [1, 2, 3, 4]
+      steps:
+        - configure_tls: { tls: 1, power_dbm: \"${6 - 3 * length_cm}\" }
+        - sweep:
+        - fetch_trace: { id: out, detectors: [4/1], trace: raw }
+        - analyze: { id: il, trace: out, figures: [mean_db], limits: waveguide.yaml }
+  - analyze:
+      over: il
+      cut_back: { y: insertion_loss_mean_db, x: length_cm }
+      limits: waveguide.yaml
+";
+const WAVEGUIDE: &str = "version: 1
+name: waveguide
+figures:
+  insertion_loss_mean_db: { max: 90 }
+  propagation_loss_db_per_cm: { min: 2.9, max: 3.1 }
+";
+/// What a reader of a loss from powers must know.
+const DBM: &str = "the levels are powers in dBm: insertion losses are relative to 0 dBm";
+
+#[test]
+fn one_file_has_the_limits_of_traces_and_of_the_line_through_them() {
+    let bench = Bench::new();
+    bench.write("waveguides.yaml", &CUT_BACK.replace("TLS", TLS));
+    bench.write("waveguide.yaml", WAVEGUIDE);
+    let ended = bench.run(&["run", "waveguides.yaml", "--unattended"]);
+    assert!(ended.status.success(), "{}{}", text(&ended.stdout), text(&ended.stderr));
+    let folder = bench.run_folder(&ended);
+    assert_eq!(manifest(&folder)["verdicts"]["analyses"]["pass"], 5);
+    let judged = bench.run(&["judge", "last", "--limits", "waveguide.yaml", "--json"]);
+    let judged: Value = serde_json::from_slice(&judged.stdout).unwrap();
+    let lines = judged["runs"][0]["judged"].as_array().unwrap();
+    assert_eq!((judged["verdict"].as_str(), lines.len()), (Some("pass"), 5), "{judged}");
+    assert_eq!((&lines[0]["trace"], &lines[0]["warnings"][0]), (&"raw".into(), &DBM.into()));
+    let shown = bench.run(&["judge", "last", "--limits", "waveguide.yaml", "--all"]);
+    assert!(text(&shown.stdout).contains("4/1 raw"), "{}", text(&shown.stdout));
+    assert!(text(&shown.stderr).contains(&format!("warning (4 traces): {DBM}")), "{}", text(&shown.stderr));
+
+    // The figures stay with their warning wherever they are read.
+    let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap();
+    assert!(read("report.html").contains(&format!("Warning: {DBM}")));
+    let summary: Value = serde_json::from_str(&read("summary.json")).unwrap();
+    let of = |name: &str| {
+        summary["figures"].as_array().unwrap().iter().find(|line| line["figure"] == name).unwrap()
+    };
+    let mean = of("mean_db");
+    assert_eq!((&mean["trace"], &mean["warnings"][0]), (&"raw".into(), &DBM.into()));
+    assert_eq!(of("propagation_loss_db_per_cm")["trace"], Value::Null);
+    let table = fs::File::open(folder.join("results.parquet")).unwrap();
+    let rows = ParquetRecordBatchReaderBuilder::try_new(table).unwrap().build().unwrap().next().unwrap();
+    let rows = rows.unwrap();
+    let column = |name: &str| rows.column_by_name(name).unwrap().as_string::<i32>();
+    assert!(column("notes").value(0).contains(DBM), "{:?}", column("notes"));
+    let of_line = (0..rows.num_rows()).find(|row| column("figure").value(*row).starts_with("propagation"));
+    assert_eq!(column("limits").value(of_line.unwrap()), "waveguide");
+
+    // A limit that nothing judges is told before the run.
+    for (limits, code, said) in [
+        (
+            WAVEGUIDE.replace("propagation_loss_db_per_cm", "slope_nm_per_mw"),
+            2,
+            "has no limit of `propagation_loss_db_per_cm`",
+        ),
+        (
+            WAVEGUIDE.to_owned() + "  slope_nm_per_mw: { min: 0 }\n",
+            0,
+            "no analysis computes `slope_nm_per_mw`",
+        ),
+    ] {
+        bench.write("waveguide.yaml", &limits);
+        let check = bench.run(&["check", "waveguides.yaml"]);
+        let told = format!("{}{}", text(&check.stdout), text(&check.stderr));
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(check.status.code() == Some(code) && told.contains(said), "{told}");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::analysis::registry::{self as define, CHAPTERS, Definition};
 use crate::analysis::request::Wanted;
+use crate::analysis::several::is_slope;
 
 /// The groups that a recipe may name. A level belongs into the name of a figure.
 const GROUPS: [(&str, Group); 11] = [
@@ -57,18 +58,24 @@ pub enum AskError {
     },
 }
 
-/// Reads a name.
+/// Whether a figure is one of a line through the figures of several analyses: of `fit` or `cut_back`.
+#[must_use]
+pub fn is_of_points(name: &str) -> bool {
+    is_slope(name) || define::find(name).is_some_and(|(definition, _)| is_of(definition, SEVERAL))
+}
+
+/// Reads the name of a figure of one trace.
 ///
 /// # Errors
 /// The name is unknown, with the nearest known names; or the figure needs several traces.
 pub fn asked(name: &str) -> Result<Asked, AskError> {
+    if is_of_points(name) {
+        return Err(AskError::Several { name: name.to_owned() });
+    }
     if let Some((_, group)) = GROUPS.iter().find(|(word, _)| *word == name) {
         return Ok(Asked(Kind::Group(*group)));
     }
     match define::find(name) {
-        Some((definition, _)) if is_of(definition, SEVERAL) => {
-            Err(AskError::Several { name: name.to_owned() })
-        }
         Some((definition, level_db)) => Ok(Asked(Kind::Figure(definition, level_db))),
         None => Err(AskError::Unknown { name: name.to_owned(), hint: hint(name) }),
     }

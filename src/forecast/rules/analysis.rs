@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Said;
+use crate::forecast::PlannedStep;
 use crate::measurement::{Detector, Grid, Loss, TraceKind, TraceSummary, TraceUnit};
 use crate::operation::AnalyzeFields;
 use crate::shown::{number, quantity};
 use crate::source::Diagnostic;
-use crate::step::Step;
+use crate::step::{Place, Step};
 
 /// Rounding errors of wavelengths, nm.
 const SAME_NM: f64 = 1e-6;
@@ -50,6 +51,29 @@ pub(in crate::forecast) fn look(step: &Step, fetched: &BTreeMap<u64, Fetched>) -
         said.extend(unlike(&traces));
     }
     said
+}
+
+/// Limits in files that no analysis of the recipe judges, because the figures belong to a fit that the recipe does not have.
+pub(in crate::forecast) fn unjudged(steps: &[PlannedStep]) -> Vec<(&Place, Diagnostic)> {
+    let mut open: BTreeMap<&str, (&Place, Vec<&String>)> = BTreeMap::new();
+    for PlannedStep { step, .. } in steps {
+        let Some(analysis) = step.operation.traits().analysis else { continue };
+        let Some(limits) = &analysis.judged_by else { continue };
+        let all = || (&step.place, limits.figures.keys().collect());
+        let (_, names) = open.entry(&limits.source.file).or_insert_with(all);
+        if !names.is_empty() {
+            let own = analysis.all_limits();
+            names.retain(|name| !own.contains_key(*name));
+        }
+    }
+    let warning = |(file, (place, names)): (_, (_, Vec<&String>))| {
+        let message = format!("no analysis computes `{}`, which has a limit in `{file}`", names.first()?);
+        Some((
+            place,
+            Diagnostic::warning(message).hint("an analysis with `over` and a `fit` or `cut_back` judges it"),
+        ))
+    };
+    open.into_iter().filter_map(warning).collect()
 }
 
 /// A difference that is no ratio, or a loss that the unit of the trace does not have.

@@ -3,7 +3,7 @@
 use super::fit::length_in_cm;
 use super::{AnalyzeFields, OnFail, OneOrMany};
 use crate::analysis::loss::outside_band;
-use crate::analysis::task::{AskError, Asked, asked};
+use crate::analysis::task::{AskError, Asked, asked, is_of_points};
 use crate::analysis::trace::RANGE_NM;
 use crate::analysis::verdict::Limit;
 use crate::decode::{self, ReadError};
@@ -28,6 +28,7 @@ impl AnalyzeFields {
         for (name, limit) in &self.expect {
             check_limit("expect", name, *limit)?;
         }
+        self.check_file()?;
         let all = self.asked();
         let has_other = self.at_nm.is_some() || self.channels.is_some() || self.limits.is_some();
         if all.is_empty() && !has_other {
@@ -70,6 +71,7 @@ impl AnalyzeFields {
                 format!("the length `{}` must have its unit in its name: `_cm`, `_mm` or `_um`", line.x);
             return Err(at(&[what, "x"], message));
         }
+        self.check_file()?;
         let names = self.point_figures();
         for (name, limit) in &self.expect {
             if !names.contains(name) {
@@ -80,6 +82,18 @@ impl AnalyzeFields {
             limit.check(name).map_err(|error| at(&["expect", name], error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Checks that the file with limits has one for this analysis. Otherwise nothing would be judged, without a word.
+    fn check_file(&self) -> Result<(), ReadError> {
+        let Some(limits) = self.judged_by.as_ref().filter(|_| self.all_limits().is_empty()) else {
+            return Ok(());
+        };
+        let own = match self.over {
+            Some(_) => format!("`{}`", self.point_figures().join("` or `")),
+            None => "a figure of one trace".to_owned(),
+        };
+        Err(at(&["limits"], format!("`{}` has no limit of {own}", limits.source.file)))
     }
 
     /// Checks that each wavelength can be one in nm, and that those of `at_nm` are within the band.
@@ -164,13 +178,21 @@ fn unknown(error: AskError, path: &[&str], at_key: bool) -> ReadError {
     let message = error.to_string();
     let hint = match error {
         AskError::Unknown { hint, .. } => Some(hint),
-        AskError::Several { .. } => None,
+        AskError::Several { .. } => Some("`over` with `fit` or `cut_back` computes it".to_owned()),
     };
     ReadError { hint, at_key, ..at(path, message) }
 }
 
-/// Checks a limit in the map `field`.
-pub(super) fn check_limit(field: &str, name: &str, limit: Limit) -> Result<(), ReadError> {
+/// Checks a limit of a figure of a trace, or of a line through several, in the map `field`.
+pub(super) fn check_limit_of_any(field: &str, name: &str, limit: Limit) -> Result<(), ReadError> {
+    if is_of_points(name) {
+        return limit.check(name).map_err(|error| at(&[field, name], error.to_string()));
+    }
+    check_limit(field, name, limit)
+}
+
+/// Checks a limit of a figure of a trace in the map `field`.
+fn check_limit(field: &str, name: &str, limit: Limit) -> Result<(), ReadError> {
     let asked = asked(name).map_err(|error| unknown(error, &[field, name], true))?;
     if asked.figure().is_none() {
         let message = format!("`{name}` is a group of figures: a limit needs the name of one figure");

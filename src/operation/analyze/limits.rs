@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::check::check_limit;
+use super::check::check_limit_of_any;
 use crate::analysis::verdict::Limit;
 use crate::decode::{self, ReadError};
 
@@ -53,7 +53,7 @@ impl LimitSet {
     pub fn read(content: &Value, file: &str, sha256: String) -> Result<Self, ReadError> {
         let LimitsFile { version, name, figures } = decode::from_value(content)?;
         for (figure, limit) in &figures {
-            check_limit("figures", figure, *limit)?;
+            check_limit_of_any("figures", figure, *limit)?;
         }
         if figures.is_empty() {
             return Err(ReadError::new("`figures` has no limit").under(&["figures".to_owned()]));

@@ -30,8 +30,11 @@ pub(super) fn analyze(
         held.apply(&record?.event, |step, analysis| point(step, analysis, (id, line), place, &fetched));
     }
     let points = held.held().flatten().cloned().collect::<Result<Vec<Point>, String>>().map_err(wrong)?;
-    let mut outcome =
-        AnalysisOutcome { figures: fields.figures_of_points(&points), ..AnalysisOutcome::new() };
+    let mut outcome = AnalysisOutcome {
+        figures: fields.figures_of_points(&points),
+        limits: fields.judged_by.as_ref().map(|limits| limits.source.clone()),
+        ..AnalysisOutcome::new()
+    };
     for (name, limit) in &fields.all_limits() {
         judge_one(name, *limit, &mut outcome, || format!("there are no points of `{id}`")).map_err(wrong)?;
     }
