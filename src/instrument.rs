@@ -321,22 +321,22 @@ impl Ctp10 {
             .unwrap_or_else(|| Arc::clone(&self.links.main))
     }
 
+    /// The link for commands. A transfer blocks the main connection for a long time, so an observer uses the second one.
+    fn link_beside_transfer(&self) -> Arc<Link> {
+        let is_blocked = self.options.is_observer && self.activity().borrow().transfer.is_some();
+        self.links.second().filter(|_| is_blocked).unwrap_or_else(|| Arc::clone(&self.links.main))
+    }
+
     /// Sends a command once, and returns when the instrument has confirmed it.
     ///
     /// # Errors
     /// See [`Error`]. A command beyond the limits of the bench is refused and not sent.
     pub async fn act(&self, action: &Action) -> Result<(), Error> {
         self.permit(action).await?;
-        // A transfer blocks the main connection for a long time, so an observer uses the second one.
-        let second = self
-            .links
-            .second()
-            .filter(|_| self.options.is_observer && self.activity().borrow().transfer.is_some());
-        let done = match second {
-            Some(second) if action.may_have_reply() => second.act_and_skip(action, self.options).await,
-            Some(second) => second.act(action, self.options).await,
-            None if action.may_have_reply() => self.links.main.act_and_skip(action, self.options).await,
-            None => self.links.main.act(action, self.options).await,
+        let link = self.link_beside_transfer();
+        let done = match action.may_have_reply() {
+            true => link.act_and_skip(action, self.options).await,
+            false => link.act(action, self.options).await,
         };
         self.links.changes.fetch_add(1, Ordering::AcqRel);
         done

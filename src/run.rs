@@ -142,6 +142,9 @@ pub async fn run(
         true => (Vec::new(), Vec::new()),
         false => engine.bench.end(keep_lasers, is_item && state == RunState::Done).await,
     };
+    if state == RunState::Done && !instruments_unknown.is_empty() {
+        (state, reason) = (RunState::Failed, Some(not_confirmed_safe(&instruments_unknown, reason)));
+    }
     if let Some(watchdog) = watchdog.filter(|_| !fenced) {
         watchdog.dismiss().await;
     }
@@ -177,6 +180,16 @@ pub async fn run(
     log.emit_durable(RunEvent::Finished { state, reason, failed_steps, traces, verdict }).await?;
     threads::begin("manifest", move || folder.write_manifest(&manifest)).await??;
     Ok(state)
+}
+
+/// What the reason of a run says if named instruments did not confirm its safe end.
+pub const NOT_CONFIRMED_SAFE: &str = "could not confirm that these instruments are safe";
+
+/// The reason of a run whose steps have succeeded, but not its safe end. A laser that does not reply is no such reason,
+/// because the lasers of some units never reply.
+fn not_confirmed_safe(instruments: &[String], reason: Option<String>) -> String {
+    let before = reason.map(|reason| format!("{reason}; ")).unwrap_or_default();
+    format!("{before}{NOT_CONFIRMED_SAFE}: {}", instruments.join(", "))
 }
 
 /// Writes the table of figures from the journal, on a thread of its own.

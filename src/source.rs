@@ -37,6 +37,12 @@ impl SourceFile {
         lines(self.code())
     }
 
+    /// Whether the name is that of a YAML file.
+    fn is_yaml(&self) -> bool {
+        let name = self.name.to_lowercase();
+        name.ends_with(".yaml") || name.ends_with(".yml")
+    }
+
     /// A line by its number, counted from 1; empty after the last line.
     #[must_use]
     pub fn line(&self, number: usize) -> &str {
@@ -135,7 +141,8 @@ impl Diagnostic {
     #[must_use]
     pub fn advice(&self) -> Option<String> {
         let place = self.place.as_ref();
-        let pasted = place.and_then(|(source, at)| pasted::at(source.line(at.line), at.column));
+        let pasted =
+            place.and_then(|(source, at)| pasted::at(source.line(at.line), at.column, source.is_yaml()));
         // The part after such a line end is in the next line.
         let before =
             place.and_then(|(source, at)| pasted::line_end_in(source.line(at.line.checked_sub(1)?.max(1))));
@@ -173,7 +180,7 @@ impl Diagnostic {
             level.primary_title(self.message.as_str()).elements(Vec::<annotate_snippets::Message>::new());
         let (excerpt, advice);
         if let Some((source, position)) = &self.place {
-            excerpt = Excerpt::new(source.line(position.line), position.column);
+            excerpt = Excerpt::new(source.line(position.line), position.column, source.is_yaml());
             report = report.element(
                 Snippet::source(excerpt.text.as_str())
                     .path(source.name.as_str())

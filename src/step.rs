@@ -132,7 +132,7 @@ impl LoopPoint {
             serde_json::Value::Number(number) => decimal::print(number).to_string(),
             value => plain(value),
         };
-        match units::split(&self.name) {
+        match units::split_chosen(&self.name) {
             Some((name, unit)) if self.value.is_number() => format!("{name} {value} {unit}"),
             _ => format!("{}={value}", self.name),
         }

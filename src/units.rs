@@ -15,7 +15,7 @@ use std::fmt;
 
 pub use address::{Address, NotATarget, NotAnAddress, Target};
 pub use duration::duration;
-pub use names::{end, split};
+pub use names::{end, split, split_chosen};
 pub use path::{ApiPath, is_below};
 pub use resolution::Resolution;
 

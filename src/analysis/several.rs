@@ -92,7 +92,7 @@ pub fn is_slope(name: &str) -> bool {
 
 /// The unit at the end of a name, as it is written: `heater_mw` is in mW. A fraction stands in brackets.
 fn unit_of(name: &str) -> String {
-    let unit = names::split(name).map_or(names::end(name), |(_, symbol)| symbol);
+    let unit = names::split_chosen(name).map_or(names::end(name), |(_, symbol)| symbol);
     if unit.contains('/') { format!("({unit})") } else { unit.to_owned() }
 }
 

@@ -134,7 +134,7 @@ pub(super) async fn off(args: &InstrumentArgs, config: &Config) -> Result<(), Fa
     let done = match remote(&choice) {
         Some(address) => {
             let runner = ask_runner(&address, "POST", "/off", OFF_LIMIT);
-            first_to_turn_off(runner, here).await
+            first_to_turn_off(runner, here, OFF_PATIENCE).await
         }
         None => Done::Here(Box::new(here.await)),
     };
@@ -157,15 +157,16 @@ enum Done {
 async fn first_to_turn_off(
     runner: impl Future<Output = Option<Value>>,
     here: impl Future<Output = FromHere>,
+    patience: Duration,
 ) -> Done {
     let (mut runner, mut here) = (pin!(runner), pin!(here));
-    if let Ok(told) = tokio::time::timeout(OFF_PATIENCE, &mut runner).await {
+    if let Ok(told) = tokio::time::timeout(patience, &mut runner).await {
         return match told {
             Some(told) => Done::ByRunner(told),
             None => Done::Here(Box::new(here.await)),
         };
     }
-    let waited = OFF_PATIENCE.as_secs();
+    let waited = patience.as_secs();
     errln!("the program that holds the instrument has not replied for {waited} s: connecting directly too");
     tokio::select! {
         told = &mut runner => match told {
@@ -244,12 +245,18 @@ async fn or_directly(done: EmergencyStop, choice: Choice, config: &Config) -> Em
     }
 }
 
-/// Turns the lasers off over a connection of this program.
+/// Turns the lasers off over a connection of this program. The commands are sent before the question for the identity,
+/// because an instrument that is silent may still listen.
 async fn lasers_off(choice: Choice, config: &Config) -> Result<EmergencyStop, Failure> {
-    let (reached, _) = choice.reach(config).await?;
+    let reached = choice.open(config).await?;
     let setup = Setup { live: Live::default(), ..setup(None, &WithRealArgs::default(), config)? };
     let session = Session::new(reached.instrument.clone(), reached.target.clone(), setup);
-    Ok(session.off("stopped by `ctp10 off`").await)
+    let done = session.off("stopped by `ctp10 off`").await;
+    if done.off.is_empty() && !done.aborted {
+        // The reason why no instrument replies.
+        reached.greet().await?;
+    }
+    Ok(done)
 }
 
 fn tell_named(named: &MadeSafe) {
@@ -286,5 +293,77 @@ fn told_off(done: &EmergencyStop) -> Result<(), Failure> {
         )),
         ([], false) => refuse("the lasers are off, but the instrument is not idle".to_owned()),
         (unknown, _) => refuse(format!("could not confirm that these lasers are off: {}", list(unknown))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    /// What this program has done, with these lasers off and these unknown.
+    fn from_here(off: &[u8], unknown: &[u8]) -> FromHere {
+        let done = EmergencyStop {
+            aborted: true,
+            off: off.to_vec(),
+            unknown: unknown.to_vec(),
+            named: MadeSafe::default(),
+            run: None,
+        };
+        FromHere { lasers: Ok(done), named: MadeSafe::default() }
+    }
+
+    /// The other program replies only after this program has acted.
+    async fn late(told: Option<Value>) -> Option<Value> {
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
+        told
+    }
+
+    /// Who has turned the lasers off: the reply of the other program, or the lasers that are off from here.
+    fn who(done: Done) -> Result<Value, Vec<u8>> {
+        match done {
+            Done::ByRunner(told) => Ok(told),
+            Done::Here(here) => Err(here.lasers.map(|done| done.off).unwrap_or_default()),
+        }
+    }
+
+    const LONG: Duration = Duration::from_secs(3600);
+    const NONE: Duration = Duration::ZERO;
+
+    #[tokio::test]
+    async fn a_program_that_replies_soon_turns_the_lasers_off_alone() {
+        let here = async { panic!("the instrument may accept no second connection") };
+        let done = first_to_turn_off(late(Some(json!("told"))), here, LONG).await;
+        assert_eq!(who(done), Ok(json!("told")));
+        // Without a program, or after its refusal, nobody is waited for.
+        let done = first_to_turn_off(ready(None), ready(from_here(&[1], &[])), LONG).await;
+        assert_eq!(who(done), Err(vec![1]));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_does_not_delay_the_end() {
+        let done = first_to_turn_off(pending(), ready(from_here(&[1, 2], &[])), NONE).await;
+        assert_eq!(who(done), Err(vec![1, 2]));
+        // A program that is only slow may hold the one connection that the instrument accepts.
+        let done = first_to_turn_off(late(Some(json!("told"))), pending(), NONE).await;
+        assert_eq!(who(done), Ok(json!("told")));
+        // If it refuses late, the attempt from here still counts.
+        let here = async {
+            late(None).await;
+            from_here(&[1], &[])
+        };
+        let done = first_to_turn_off(late(None), here, NONE).await;
+        assert_eq!(who(done), Err(vec![1]));
+    }
+
+    #[tokio::test]
+    async fn lasers_that_are_unknown_from_here_are_left_to_the_other_program() {
+        let done = first_to_turn_off(late(Some(json!("told"))), ready(from_here(&[1], &[2])), NONE).await;
+        assert_eq!(who(done), Ok(json!("told")));
+        let done = first_to_turn_off(late(None), ready(from_here(&[1], &[2])), NONE).await;
+        assert_eq!(who(done), Err(vec![1]));
     }
 }

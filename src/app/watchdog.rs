@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use crate::equipment::{Device, MadeSafe};
 use crate::error::{ExitCode, Failure, chain};
 use crate::instrument::scpi::Query;
-use crate::instrument::{Address, Ctp10, Deadlines};
+use crate::instrument::{Address, Ctp10, Deadlines, Error};
 use crate::run::watchdog::{Config, GRACE, Message};
 use crate::session::{Claim, Holder};
 use crate::store::{WatchdogCause, WatchdogRecord, put_up_fence};
@@ -254,7 +254,14 @@ impl Work {
                     return Err(format!("another instrument replied: `{found}`"));
                 }
                 Ok(_) => self.attempt(&instrument).await,
-                Err(error) => Err(chain(&error)),
+                Err(error) => {
+                    // An instrument that is silent may still listen.
+                    if let Error::Unreachable { .. } = error {
+                        let pending: Vec<u8> = self.pending.iter().copied().collect();
+                        let _ = instrument.anew(config.address.clone()).send_off(&pending, true).await;
+                    }
+                    Err(chain(&error))
+                }
             };
             match trouble {
                 Ok(()) => return Ok(()),
@@ -267,16 +274,15 @@ impl Work {
 
     /// Aborts the scan and turns the lasers off. If one fails, the other is still done.
     async fn attempt(&mut self, instrument: &Ctp10) -> Result<(), String> {
-        let mut trouble = None;
-        if !self.aborted {
-            match instrument.abort_scan().await {
-                Ok(()) => self.aborted = true,
-                Err(error) => trouble = Some(format!("abort: {error}")),
-            }
-        }
-        let done = instrument.lasers_off(self.pending.iter().copied()).await;
+        let pending: Vec<u8> = self.pending.iter().copied().collect();
+        let (aborted, done) = match self.aborted {
+            true => (Ok(()), instrument.lasers_off(pending).await),
+            false => instrument.abort_and_lasers_off(pending).await,
+        };
+        self.aborted = aborted.is_ok();
         self.off.extend(done.off);
         self.pending = done.unknown.into_iter().collect();
+        let trouble = aborted.err().map(|error| format!("abort: {error}"));
         done.trouble.or(trouble).map_or(Ok(()), Err)
     }
 }

@@ -1,5 +1,7 @@
 //! Turning lasers off: one policy for the end of a run, a long pause, the emergency stop and the watchdog.
 //!
+//! - **Commands before questions.** First, the commands for all lasers are sent at once. A reply that does not come, for
+//!   example of the error queue, delays none of them. Only then is each laser confirmed, by the command once more.
 //! - **Each laser for itself.** The lasers go off one after another. A laser that fails does not keep the others on.
 //! - **Two rounds.** In the first round, a laser must confirm the command within 5 s, and all its exchanges must end
 //!   within 10 s. Only the lasers that are not confirmed get a second round, with 20 s each: by then the link may have a
@@ -43,7 +45,52 @@ pub struct LasersOff {
 impl Ctp10 {
     /// Turns lasers off, under the policy of this module.
     pub async fn lasers_off(&self, lasers: impl IntoIterator<Item = u8>) -> LasersOff {
-        let mut done = LasersOff { unknown: lasers.into_iter().collect(), ..LasersOff::default() };
+        let lasers: Vec<u8> = lasers.into_iter().collect();
+        if let Err(error) = self.send_off(&lasers, false).await {
+            tracing::warn!(%error, "the commands that turn the lasers off could not be sent at once");
+        }
+        self.confirm_off(lasers).await
+    }
+
+    /// Ends light in an emergency: aborts any scan and turns lasers off, under the policy of this module. Also gives whether
+    /// the instrument is idle.
+    pub async fn abort_and_lasers_off(
+        &self,
+        lasers: impl IntoIterator<Item = u8>,
+    ) -> (Result<(), Error>, LasersOff) {
+        let lasers: Vec<u8> = lasers.into_iter().collect();
+        // Without a connection, the same attempts would only follow again.
+        if let Err(error) = self.send_off(&lasers, true).await {
+            let done =
+                LasersOff { unknown: lasers, trouble: Some(error.to_string()), ..LasersOff::default() };
+            return (Err(error), done);
+        }
+        let aborted = self.abort_scan().await;
+        (aborted, self.confirm_off(lasers).await)
+    }
+
+    /// Sends the commands that turn lasers off, before any question. A scan keeps its lasers on, so its abort comes first.
+    ///
+    /// # Errors
+    /// If they could not be sent. Nothing is known about a success.
+    pub async fn send_off(&self, lasers: &[u8], aborts: bool) -> Result<(), Error> {
+        if lasers.is_empty() && !aborts {
+            return Ok(());
+        }
+        if aborts {
+            self.links.aborts.fetch_add(1, Ordering::AcqRel);
+            self.links.shared.activities.forget();
+        }
+        let off = lasers.iter().map(|laser| Action::SetLaserOutput { laser: *laser, on: false });
+        let actions = aborts.then_some(Action::Abort).into_iter().chain(off);
+        let lines: Vec<String> = actions.map(|action| action.to_string()).collect();
+        let sent = self.link_beside_transfer().send_first(&lines, self.options).await;
+        self.links.changes.fetch_add(1, Ordering::AcqRel);
+        sent
+    }
+
+    async fn confirm_off(&self, lasers: Vec<u8>) -> LasersOff {
+        let mut done = LasersOff { unknown: lasers, ..LasersOff::default() };
         done.round(&self.confirming_within(CONFIRM), FIRST_ROUND).await;
         if !done.unknown.is_empty() {
             if let Err(error) = self.end_scan().await {

@@ -71,6 +71,11 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether the command can only end light. It may be sent twice, and nothing may delay it.
+    pub(super) fn darkens(&self) -> bool {
+        matches!(self, Self::Abort | Self::SetLaserOutput { on: false, .. })
+    }
+
     /// Whether some units reply to the command, and others do not. It is always false for a query.
     pub(super) fn may_have_reply(&self) -> bool {
         match self {

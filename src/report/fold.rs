@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::format::{clip, finish_command};
+use super::format::{clip, finish_command, only_the_end_failed};
 use super::page::results::is_late;
 use super::places::Places;
 use super::value::{About, Consequence, Counts, Holds, LasersEnd, LinkLoss, More, Power, Report, Warning};
@@ -185,11 +185,12 @@ impl Fold {
                 self.answer(time, *number, answer, *by_operator);
             }
             RunEvent::Warning { message } => {
-                let warning = Warning { time, message: clip(message) };
+                let warning = Warning { time, elapsed_s: record.elapsed_s, message: clip(message) };
                 push_bounded(&mut report.warnings, &mut report.more.warnings, warning);
             }
             RunEvent::LinkLost { reason } => {
-                let loss = LinkLoss { time, reason: clip(reason), seconds: None };
+                let (elapsed_s, reason) = (record.elapsed_s, clip(reason));
+                let loss = LinkLoss { time, elapsed_s, reason, seconds: None };
                 push_bounded(&mut report.link_losses, &mut report.more.link_losses, loss);
             }
             RunEvent::LinkRegained { after_s } => {
@@ -261,7 +262,7 @@ impl Fold {
         report.counts.cut_short = self.begun.saturating_sub(report.counts.done + report.counts.failed);
         self.places.cut_short();
         report.counts.skipped = self.places.skipped();
-        if report.state != RunState::Done {
+        if report.state != RunState::Done && !only_the_end_failed(report) {
             report.missing = self.places.missing();
             if report.state != RunState::Running && !(self.ended && only_passed_over(report)) {
                 report.finish_command = Some(finish_command(&report.about.folder));

@@ -6,6 +6,7 @@ use chrono::{DateTime, Local, Offset, Utc};
 use indicatif::HumanBytes;
 
 use super::value::{Consequence, FaultLine, LasersEnd, Report, Why};
+use crate::run::NOT_CONFIRMED_SAFE;
 use crate::store::RunState;
 use crate::units::duration;
 
@@ -42,9 +43,9 @@ pub(super) fn clock(time: DateTime<Utc>) -> String {
     time.format("%H:%M:%S").to_string()
 }
 
-/// The time since the start of the run.
-pub(super) fn after(report: &Report, time: DateTime<Utc>) -> String {
-    format!("+{}", duration((time - report.started).as_seconds_f64()))
+/// The time since the start of the run. Old journals only have the time of day.
+pub(super) fn after(report: &Report, time: DateTime<Utc>, elapsed_s: Option<f64>) -> String {
+    format!("+{}", duration(elapsed_s.unwrap_or_else(|| (time - report.started).as_seconds_f64())))
 }
 
 pub(super) fn bytes(bytes: u64) -> String {
@@ -66,6 +67,11 @@ pub(super) fn verdict(report: &Report) -> String {
     let took = duration(report.seconds);
     match report.state {
         RunState::Done => format!("Every step succeeded. The run took {took}."),
+        RunState::Failed if only_the_end_failed(report) => {
+            format!(
+                "Every step succeeded within {took}, but not all instruments confirmed that they are safe."
+            )
+        }
         RunState::Failed if report.faults.iter().any(|fault| fault.consequence == Consequence::EndedRun) => {
             format!("A step failed and ended the run after {took}.")
         }
@@ -79,6 +85,12 @@ pub(super) fn verdict(report: &Report) -> String {
         ),
         RunState::Running => format!("The run was still active when this report was written, after {took}."),
     }
+}
+
+/// Whether the run lacks nothing but the confirmation that its instruments are safe.
+pub(super) fn only_the_end_failed(report: &Report) -> bool {
+    report.state == RunState::Failed
+        && report.reason.as_ref().is_some_and(|reason| reason.contains(NOT_CONFIRMED_SAFE))
 }
 
 pub(super) fn consequence(fault: &FaultLine) -> String {

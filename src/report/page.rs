@@ -176,10 +176,10 @@ fn encoded(path: &str) -> PercentEncode<'_> {
     utf8_percent_encode(path, RESERVED)
 }
 
-fn when(report: &Report, time: chrono::DateTime<chrono::Utc>) -> Markup {
+fn when(report: &Report, time: chrono::DateTime<chrono::Utc>, elapsed_s: Option<f64>) -> Markup {
     html! {
         time datetime=(time.to_rfc3339()) title=(moment(time)) {
-            (format::clock(time)) " " small { (format::after(report, time)) }
+            (format::clock(time)) " " small { (format::after(report, time, elapsed_s)) }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::equipment::MadeSafe;
-use crate::instrument::{Ctp10, LASERS, LasersOff};
+use crate::instrument::{LASERS, LasersOff};
 
 /// The result of an emergency stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,16 +44,12 @@ impl Session {
         let mut done = (false, LasersOff::default());
         // The connection of the session comes last too: if it is restored meanwhile, the instrument may accept no other.
         for instrument in connected.into_iter().chain([&own, &shared]) {
-            done = abort_and_darken(&instrument.observer()).await;
+            let (aborted, off) = instrument.observer().abort_and_lasers_off(LASERS).await;
+            done = (aborted.is_ok(), off);
             if done.1.unknown.is_empty() || instrument.identity().is_some() {
                 break;
             }
         }
         done
     }
-}
-
-async fn abort_and_darken(instrument: &Ctp10) -> (bool, LasersOff) {
-    let aborted = instrument.abort_scan().await.is_ok();
-    (aborted, instrument.lasers_off(LASERS).await)
 }

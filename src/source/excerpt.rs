@@ -14,8 +14,8 @@ pub(super) struct Excerpt {
 }
 
 impl Excerpt {
-    pub(super) fn new(line: &str, column: usize) -> Self {
-        let marked = underlined(line, column);
+    pub(super) fn new(line: &str, column: usize, is_yaml: bool) -> Self {
+        let marked = underlined(line, column, is_yaml);
         let from = line[..marked.start].char_indices().rev().nth(EACH_SIDE).map_or(0, |(at, _)| at);
         let to = line[marked.start..]
             .char_indices()
@@ -26,13 +26,14 @@ impl Excerpt {
     }
 }
 
-/// The bytes of the word or of the text in quotes that starts at a column.
-pub(super) fn underlined(line: &str, column: usize) -> Range<usize> {
+/// The bytes of the word, of the text in quotes or of the plain value of YAML that starts at a column.
+pub(super) fn underlined(line: &str, column: usize, is_yaml: bool) -> Range<usize> {
     let start = byte_at(line, column);
     let rest = &line[start..];
     let before = anchor(rest);
     let value = &rest[before..];
-    let length = quoted(value).unwrap_or_else(|| word(value));
+    let plain = || plain(&line[..start], value).filter(|_| is_yaml);
+    let length = quoted(value).or_else(plain).unwrap_or_else(|| word(value));
     // A position is at least one whole character, if there is one.
     let least = rest.chars().next().map_or(0, char::len_utf8);
     start..start + (before + length).max(least)
@@ -52,6 +53,56 @@ fn quoted(text: &str) -> Option<usize> {
         }
     }
     Some(text.trim_end().len())
+}
+
+/// The length of a plain value of YAML, which may have several words. `None` if no such value begins after `before`: the
+/// line may also belong to an expression or to a script.
+fn plain(before: &str, value: &str) -> Option<usize> {
+    let lead = before.trim_end();
+    let is_in_flow = open_bracket(before)?;
+    let begins = match lead.chars().last()? {
+        // An error in a script of one line is about one of its words.
+        ':' => lead.len() < before.len() && !lead.ends_with("script:"),
+        '-' => lead.len() < before.len() && lead.chars().all(|letter| matches!(letter, '-' | ' ')),
+        '[' | '{' | ',' => is_in_flow,
+        _ => false,
+    };
+    if !begins || value.starts_with(['{', '[', '|', '>', '*', '!', '#']) {
+        return None;
+    }
+    let mut letters = value.char_indices().peekable();
+    let mut last = ' ';
+    let end = loop {
+        let Some((at, letter)) = letters.next() else { break value.len() };
+        let is_separated = letters.peek().is_none_or(|(_, next)| next.is_whitespace());
+        let ends = match letter {
+            '#' => last.is_whitespace(),
+            ':' => is_separated,
+            ',' | ']' | '}' => is_in_flow,
+            _ => false,
+        };
+        if ends {
+            break at;
+        }
+        last = letter;
+    };
+    Some(value[..end].trim_end().len()).filter(|length| *length > 0)
+}
+
+/// Whether a list or a map of YAML is open at the end of a text. `None` within an expression.
+fn open_bracket(text: &str) -> Option<bool> {
+    let (mut open, mut quote) = (Vec::new(), None);
+    for letter in text.chars() {
+        match letter {
+            _ if quote.is_some() => quote = quote.filter(|quote| *quote != letter),
+            '"' | '\'' => quote = Some(letter),
+            '(' | '[' | '{' => open.push(letter),
+            ')' | ']' | '}' => drop(open.pop()),
+            _ => {}
+        }
+    }
+    let is_expression = text.rfind("${").is_some_and(|begin| !text[begin..].contains('}'));
+    (!is_expression && quote.is_none() && !open.contains(&'(')).then_some(!open.is_empty())
 }
 
 fn word(text: &str) -> usize {
@@ -96,14 +147,44 @@ mod tests {
             let column = 1 + line.chars().take_while(|letter| *letter != '«').count();
             let plain = line.replace(['«', '»'], "");
             let marked = line.split(['«', '»']).nth(1).unwrap();
-            assert_eq!(&plain[underlined(&plain, column)], marked, "{expected}");
+            assert_eq!(&plain[underlined(&plain, column, false)], marked, "{expected}");
+        }
+    }
+
+    #[test]
+    fn a_plain_value_of_yaml_is_underlined_with_all_its_words() {
+        for (line, expected) in [
+            ("power_dbm: «ten dBm or so»", "a value of a map"),
+            ("power_dbm: «ten dBm»  # not yet", "a comment after it"),
+            ("  - «five dBm, or#6»", "an item of a list"),
+            ("  - - «-5 dBm»", "an item of a list in a list"),
+            ("- wait: { seconds: «ten or more», id: a }", "a map in braces"),
+            ("- sweep: {«start nm»: 1}", "a key of two words"),
+            ("for: [1, «two or three», 4]", "a list in brackets"),
+            ("at: «12:30 or later»", "a colon within a word"),
+            ("a: «&p ten dBm»", "a value behind an anchor"),
+            ("a: «${power + 1} dBm, é»", "an expression in a text"),
+            ("- «swep»: { a: 1 }", "a key"),
+            ("«swep» it: 1", "the begin of a line, which may be a script"),
+            ("a: ${x ? y : «z» + 1}", "a part of an expression"),
+            ("log(a, «b» c);", "an argument of a script"),
+            ("let x = #{ a: «b c», d: 1 };", "a map of a script"),
+            ("- script: «eval»(1 + 2)", "a script of one line"),
+            ("a: «{» b: c }", "a map"),
+            ("a: «|»", "a block"),
+            ("a: 'b: «c» d'", "a part of a text in quotes"),
+        ] {
+            let column = 1 + line.chars().take_while(|letter| *letter != '«').count();
+            let text = line.replace(['«', '»'], "");
+            let marked = line.split(['«', '»']).nth(1).unwrap();
+            assert_eq!(&text[underlined(&text, column, true)], marked, "{expected}");
         }
     }
 
     #[test]
     fn a_very_long_line_is_cut_around_what_is_underlined() {
         let line = format!("{}\"{}\"", "\u{e9}".repeat(5_000), "x ".repeat(5_000));
-        let Excerpt { text, span } = Excerpt::new(&line, 5_001);
+        let Excerpt { text, span } = Excerpt::new(&line, 5_001, true);
         assert!(text.len() < 1_000 && text[span].starts_with("\"x x"), "{text}");
     }
 }

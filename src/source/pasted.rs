@@ -13,8 +13,8 @@ pub fn advice(letter: char) -> Option<String> {
 
 /// The replacement for a pasted character: in what is underlined at a column, otherwise after it, outside of quotes and
 /// comments.
-pub(super) fn at(line: &str, column: usize) -> Option<String> {
-    let underlined = underlined(line, column);
+pub(super) fn at(line: &str, column: usize, is_yaml: bool) -> Option<String> {
+    let underlined = underlined(line, column, is_yaml);
     if let Some(advice) = line[underlined.clone()].chars().find_map(advice) {
         return Some(advice);
     }

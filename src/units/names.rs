@@ -59,6 +59,31 @@ pub fn split(name: &str) -> Option<(&str, &'static str)> {
     UNITS.iter().filter_map(splits).min_by_key(|(before, _)| before.len())
 }
 
+/// Words before a unit of one letter, with the units that they can have. `t`, `i` and `u` are symbols of quantities.
+const QUANTITIES: [(&str, &str); 4] = [
+    (
+        "sh",
+        "time wait delay duration soak settle settling dwell pause period interval timeout exposure age t",
+    ),
+    ("va", "bias heater gate drive supply source offset amplitude voltage current compliance i u"),
+    ("w", "power heater"),
+    ("ck", "temperature temp stage oven chip tec thermostat setpoint t"),
+];
+
+/// Splits a name that a user has chosen, as [`split`] does. A unit of one letter needs a quantity before it: `bias_v` is in
+/// volts, and `arm_a` is the name of an arm.
+#[must_use]
+pub fn split_chosen(name: &str) -> Option<(&str, &'static str)> {
+    split(name).filter(|(before, _)| {
+        let end = &name[before.len() + 1..].to_lowercase();
+        let word = before.rsplit('_').next().unwrap_or(before).to_lowercase();
+        let has = |(units, words): &(&str, &str)| {
+            units.contains(end.as_str()) && words.split(' ').any(|known| known == word)
+        };
+        end.len() > 1 || QUANTITIES.iter().any(has)
+    })
+}
+
 /// The end of a name that is its unit, as it is written there: `dbm` of `power_dbm`. Without a known unit, it is the last
 /// word.
 #[must_use]
@@ -72,6 +97,29 @@ pub fn end(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unit_of_one_letter_needs_a_quantity_before_it() {
+        for (name, expected) in [
+            ("arm_a", None),
+            ("port_c", None),
+            ("cell_k", None),
+            ("wafer_w", None),
+            ("arm_s", None),
+            ("Arm_A", None),
+            ("temperature_a", None),
+            ("bias_v", Some(("bias", "V"))),
+            ("heater_bias_V", Some(("heater_bias", "V"))),
+            ("current_a", Some(("current", "A"))),
+            ("soak_h", Some(("soak", "h"))),
+            ("wait_s", Some(("wait", "s"))),
+            ("stage_temperature_c", Some(("stage_temperature", "\u{b0}C"))),
+            ("power_dbm", Some(("power", "dBm"))),
+            ("speed_nm_s", Some(("speed", "nm/s"))),
+        ] {
+            assert_eq!(split_chosen(name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn the_longest_unit_at_the_end_of_a_name_is_its_unit() {

@@ -138,7 +138,11 @@ fn a_stage_that_does_not_confirm_is_unknown_and_everybody_is_told() {
         let said = said_by(&output);
         assert!(said.contains("stage"), "{said}");
         let folder = bench.only_run();
-        assert_eq!(manifest(&folder)["instruments_unknown"], json!(["stage"]), "{words}: {said}");
+        let manifest = manifest(&folder);
+        assert_eq!(manifest["instruments_unknown"], json!(["stage"]), "{words}: {said}");
+        let reason = "could not confirm that these instruments are safe: stage";
+        assert_eq!((&manifest["status"], &manifest["reason"]), (&json!("failed"), &json!(reason)), "{said}");
+        assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(std::fs::read_to_string(folder.join("report.html")).unwrap().contains("stage"));
         let simulator = simulate(&bench, &[]);
         let off = bench.run(&["off", "--instrument", &simulator.address]);

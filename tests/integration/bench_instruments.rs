@@ -6,24 +6,24 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::fake_instrument::{Answer, FakeInstrument, IDENTITY, State};
-use crate::support::{Bench, events, journal, manifest, said_by, simulate, text};
+use crate::support::{Bench, journal, manifest, said_by, text};
 
 /// Deadlines with which a silent instrument does not delay a test.
 const DEADLINES: &str = "[deadlines]\nquestion_s = 0.5\nreconnect_s = 1\n";
 
 /// A bench with this source-meter.
-fn bench_with(smu: &FakeInstrument, more: &str) -> Bench {
+pub(crate) fn bench_with(smu: &FakeInstrument, more: &str) -> Bench {
     let bench = Bench::new();
     bench.write("ctp10.toml", &format!("{}{DEADLINES}", smu.config("smu", more)));
     bench
 }
 
-fn recipe(bench: &Bench, steps: &str) {
+pub(crate) fn recipe(bench: &Bench, steps: &str) {
     bench.write("r.yaml", &format!("name: r\ninstrument: sim\nsteps:\n{steps}"));
 }
 
 /// The results of the steps with a result of text or numbers.
-fn results(records: &[Value]) -> Vec<Value> {
+pub(crate) fn results(records: &[Value]) -> Vec<Value> {
     let finished = records.iter().filter(|record| record["event"] == "step_finished");
     let kinds = ["reply", "number", "numbers"];
     finished
@@ -32,7 +32,7 @@ fn results(records: &[Value]) -> Vec<Value> {
         .collect()
 }
 
-const BIAS: &str = "  - scpi: { to: smu, command: \":SOUR:VOLT 2\" }
+pub(crate) const BIAS: &str = "  - scpi: { to: smu, command: \":SOUR:VOLT 2\" }
   - scpi: { to: smu, command: \":OUTP ON\" }
   - scpi: { to: smu, query: \":MEAS:CURR?\", parse: number, assume: 0.002, id: iv }
   - log: \"${steps.iv.value * 1000} mA\"
@@ -253,26 +253,6 @@ fn after_a_lost_connection_the_settings_are_made_again_and_the_query_is_answered
 }
 
 #[test]
-fn an_instrument_that_does_not_confirm_that_it_is_safe_is_unknown_everywhere() {
-    let smu = FakeInstrument::start(|_, line| (line == ":OUTP OFF").then_some(Answer::HangUp));
-    let bench = bench_with(&smu, "");
-    recipe(&bench, BIAS);
-    let output = bench.run(&["run", "r.yaml", "--with-real", "smu"]);
-    assert!(
-        said_by(&output).contains("could not confirm that these instruments are safe: smu"),
-        "{}",
-        said_by(&output)
-    );
-    let folder = bench.only_run();
-    assert_eq!(manifest(&folder)["instruments_unknown"], json!(["smu"]));
-    let report = std::fs::read_to_string(folder.join("report.html")).unwrap();
-    assert!(report.contains("These did not confirm that they are safe: smu"), "{report}");
-    assert!(events(&journal(&folder)).contains(&"instruments_safe"));
-    // The other line was sent all the same.
-    assert_eq!(smu.state.lock().unwrap().volts, 0.0);
-}
-
-#[test]
 fn a_poll_waits_for_a_condition_and_ends_at_once_when_it_has_failed() {
     let step = |ready: &str, failed: &str| {
         format!(
@@ -337,100 +317,6 @@ fn a_configuration_that_is_wrong_is_refused_with_what_is_allowed() {
     }
 }
 
-/// A GPIB adapter with the commands of Prologix and a source-meter at address 12. As the real one, it passes on no `+`
-/// that is not escaped, and reads only on request.
-struct Adapter {
-    address: String,
-    /// The commands to the adapter, and the lines for the source-meter with its address.
-    heard: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
-}
-
-impl Adapter {
-    fn start() -> Self {
-        use std::io::{BufRead, BufReader, Write};
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-        let record = std::sync::Arc::clone(&heard);
-        std::thread::spawn(move || {
-            // One client after another, as with the real one.
-            for stream in listener.incoming().map_while(Result::ok) {
-                let mut stream = BufReader::new(stream);
-                let (mut gpib, mut replies) = (0, std::collections::VecDeque::new());
-                let mut bytes = Vec::new();
-                while stream.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
-                    let line = text(&bytes).trim_end_matches('\n').to_owned();
-                    bytes.clear();
-                    if let Some(command) = line.strip_prefix("++") {
-                        record.lock().unwrap().push(line.clone());
-                        match command.split_once(' ') {
-                            Some(("addr", given)) => gpib = given.parse().unwrap(),
-                            Some(("read", "eoi")) => {
-                                let reply: String = replies.pop_front().unwrap_or_default();
-                                stream.get_mut().write_all(reply.as_bytes()).unwrap();
-                            }
-                            _ => {}
-                        }
-                        continue;
-                    }
-                    let mut passed = String::new();
-                    let mut chars = line.chars();
-                    while let Some(char) = chars.next() {
-                        match char {
-                            '\u{1b}' => passed.extend(chars.next()),
-                            '+' => {}
-                            other => passed.push(other),
-                        }
-                    }
-                    match passed.as_str() {
-                        "*IDN?" => replies.push_back(format!("{IDENTITY}\n")),
-                        ":MEAS:CURR?" => replies.push_back("+2.0E-3\n".to_owned()),
-                        "SYST:ERR?" => replies.push_back("0,\"No error\"\n".to_owned()),
-                        _ => {}
-                    }
-                    record.lock().unwrap().push(format!("{gpib} {passed}"));
-                }
-            }
-        });
-        Self { address, heard }
-    }
-}
-
-#[test]
-fn an_instrument_behind_a_gpib_adapter_gets_its_lines_whole_and_is_read_on_request() {
-    let adapter = Adapter::start();
-    let bench = Bench::new();
-    bench.write(
-        "ctp10.toml",
-        &format!(
-            "[instruments.smu]\naddress = \"prologix://{}/12\"\nidentity = \"KEITHLEY\"\nerrors = \"SYST:ERR?\"\nsafe = [\":OUTP OFF\"]\n\
-             allow = [\":SOUR:VOLT*\", \":MEAS:*\", \"++*\"]\n",
-            adapter.address
-        ),
-    );
-    recipe(
-        &bench,
-        "  - scpi: { to: smu, command: \":SOUR:VOLT +1.5E+0\" }
-  - scpi: { to: smu, command: \"++addr 3\" }
-  - scpi: { to: smu, query: \":MEAS:CURR?\", parse: number, assume: 1 }\n",
-    );
-    let output = bench.run(&["run", "r.yaml", "--with-real", "smu"]);
-    assert!(output.status.success(), "{}", said_by(&output));
-    assert_eq!(results(&journal(&bench.only_run())), [json!(0.002)]);
-    let heard = adapter.heard.lock().unwrap().clone();
-    for setup in ["++savecfg 0", "++mode 1", "++auto 0", "++eoi 1", "++addr 12", "++clr"] {
-        assert!(heard.iter().any(|line| line == setup), "{setup}: {heard:?}");
-    }
-    for line in ["12 :SOUR:VOLT +1.5E+0", "12 ++addr 3", "12 :OUTP OFF"] {
-        assert!(heard.iter().any(|heard| heard == line), "{line}: {heard:?}");
-    }
-    assert!(!heard.iter().any(|line| line == "++addr 3"), "{heard:?}");
-    // Each query is followed by one request to read, and no command is.
-    for pair in heard.windows(2) {
-        assert_eq!(pair[0].ends_with('?'), pair[1] == "++read eoi", "{pair:?}");
-    }
-}
-
 #[test]
 fn a_simulated_source_meter_gets_the_setup_of_the_real_one() {
     let smu = FakeInstrument::well();
@@ -450,41 +336,4 @@ fn a_simulated_source_meter_gets_the_setup_of_the_real_one() {
         said_by(&output)
     );
     assert_eq!(smu.heard(), Vec::<String>::new());
-}
-
-#[test]
-fn all_lines_that_make_an_instrument_safe_are_sent_although_it_does_not_reply() {
-    // From the safe end on, one of these has no reply.
-    for silent in ["SYST:ERR?", "*IDN?", "*IDN? and SYST:ERR?"] {
-        let smu = FakeInstrument::start(move |state, line| {
-            let is_ending = state.heard.iter().any(|heard| heard == ":MEAS:CURR?");
-            (is_ending && silent.contains(line)).then_some(Answer::Silence)
-        });
-        let bench = Bench::new();
-        let deadlines = "[deadlines]\nquestion_s = 1\ncommand_s = 2\nreconnect_s = 1\n";
-        bench.write("ctp10.toml", &format!("{}{deadlines}", smu.config("smu", "")));
-        recipe(&bench, BIAS);
-        let said = said_by(&bench.run(&["run", "r.yaml", "--with-real", "smu"]));
-        assert!(smu.is_safe(), "{silent}: {:?}", smu.heard());
-        assert_eq!(manifest(&bench.only_run())["instruments_unknown"], json!(["smu"]), "{said}");
-        // Without a connection from before, too.
-        smu.state.lock().unwrap().is_on = true;
-        let simulator = simulate(&bench, &[]);
-        let off = bench.run(&["off", "--instrument", &simulator.address]);
-        assert!(!off.status.success() && smu.is_safe(), "{silent}: {}", said_by(&off));
-    }
-}
-
-#[test]
-fn lines_to_make_an_instrument_safe_do_not_reach_another_one_and_need_no_setup() {
-    for (identity, commands) in [(IDENTITY, &[":OUTP OFF", ":SOUR:VOLT 0"][..]), ("ACME,OVEN,7,1", &[])] {
-        let smu = FakeInstrument::start(move |_, line| {
-            (line == "*IDN?").then(|| Answer::reply(identity)).flatten()
-        });
-        let bench = bench_with(&smu, "");
-        let simulator = simulate(&bench, &[]);
-        let off = bench.run(&["off", "--instrument", &simulator.address]);
-        assert_eq!(off.status.success(), identity == IDENTITY, "{}", said_by(&off));
-        assert_eq!(smu.commands(), commands);
-    }
 }

@@ -17,7 +17,7 @@ use ctp10::session::{Connections, NotChanged, Session, Setup};
 use ctp10::simulator::{Listen, Simulator, SimulatorOptions};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// An instrument with lasers that resist.
@@ -32,6 +32,10 @@ struct Unit {
     /// During a scan, no laser can be turned off.
     scanning: bool,
     errors: VecDeque<&'static str>,
+    /// The question that has no reply.
+    silent: &'static str,
+    /// Gets each line.
+    heard: Option<mpsc::UnboundedSender<String>>,
 }
 
 impl Unit {
@@ -41,6 +45,12 @@ impl Unit {
 
     /// The reply to a line; `None` for a command, and for a question that is refused.
     fn reply(&mut self, line: &str) -> Option<String> {
+        if let Some(heard) = &self.heard {
+            let _ = heard.send(line.to_owned());
+        }
+        if line == self.silent {
+            return None;
+        }
         match line {
             "*IDN?" => return Some("EXFO,CTP10,12345,1.2.3".to_owned()),
             "SYST:ERR?" => return Some(self.errors.pop_front().unwrap_or("0,No error").to_owned()),
@@ -82,8 +92,8 @@ impl Unit {
     }
 }
 
-/// Connects to a unit, which serves one connection after another.
-async fn connect(mut unit: Unit) -> (Ctp10, JoinHandle<()>) {
+/// A unit that serves one connection after another, and a handle that is not connected.
+async fn start(mut unit: Unit) -> (Ctp10, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().into();
     let serving = tokio::spawn(async move {
@@ -91,7 +101,14 @@ async fn connect(mut unit: Unit) -> (Ctp10, JoinHandle<()>) {
             unit.serve(stream).await;
         }
     });
-    (Ctp10::connect(address, Deadlines::default(), Limits::default()).await.unwrap(), serving)
+    (Ctp10::at(address, Deadlines::default(), Limits::default()), serving)
+}
+
+/// Connects to a unit.
+async fn connect(unit: Unit) -> (Ctp10, JoinHandle<()>) {
+    let (instrument, serving) = start(unit).await;
+    instrument.reconnect(true).await.unwrap();
+    (instrument, serving)
 }
 
 async fn lasers_off(unit: Unit, lasers: &[u8]) -> LasersOff {
@@ -106,6 +123,63 @@ async fn a_scan_that_keeps_the_lasers_on_is_aborted_and_they_go_off() {
     let unit = Unit { scanning: true, ..Unit::lit([1, 2]) };
     let done = lasers_off(unit, &[1, 2]).await;
     assert_eq!(done, LasersOff { off: vec![1, 2], ..LasersOff::default() });
+}
+
+/// The lines that a unit has heard up to the last of these.
+async fn lines_up_to(heard: &mut mpsc::UnboundedReceiver<String>, last: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    while lines.last().is_none_or(|line| line != last) {
+        lines.push(heard.recv().await.unwrap());
+    }
+    lines
+}
+
+const OFF: [&str; 3] = ["CTP:RLAS1:POW:STAT OFF", "CTP:RLAS2:POW:STAT OFF", "CTP:RLAS3:POW:STAT OFF"];
+
+#[tokio::test]
+async fn no_question_that_may_be_silent_stands_before_the_lasers_go_off() {
+    for silent in ["SYST:ERR?", "STAT:OPER:COND?", "CTP:RLAS1:POW:STAT?", "*IDN?"] {
+        let (sender, mut heard) = mpsc::unbounded_channel();
+        let unit = Unit { silent, heard: Some(sender), ..Unit::lit([1, 2, 3]) };
+        // An instrument that does not reply to the query for its identity was never connected.
+        let (instrument, serving) = if silent == "*IDN?" { start(unit).await } else { connect(unit).await };
+        if silent != "*IDN?" {
+            lines_up_to(&mut heard, "*IDN?").await;
+        }
+        let ending = tokio::spawn({
+            let instrument = instrument.observer();
+            async move { instrument.abort_and_lasers_off(1..=3).await }
+        });
+        let lines = lines_up_to(&mut heard, OFF[2]).await;
+        assert_eq!(lines, [&["ABOR"][..], &OFF].concat(), "{silent}");
+        ending.abort();
+        let _ = ending.await;
+        serving.abort();
+    }
+}
+
+#[tokio::test]
+async fn the_lasers_of_a_run_go_off_before_any_question() {
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let (instrument, serving) = connect(Unit { heard: Some(sender), ..Unit::lit([1, 2, 3]) }).await;
+    lines_up_to(&mut heard, "*IDN?").await;
+    assert_eq!(instrument.lasers_off(1..=3).await.off, [1, 2, 3]);
+    assert_eq!(lines_up_to(&mut heard, OFF[2]).await, OFF);
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_laser_is_turned_off_before_the_error_queue_of_an_observer_is_emptied() {
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let unit = Unit { silent: "SYST:ERR?", heard: Some(sender), ..Unit::lit([1]) };
+    let (instrument, serving) = connect(unit).await;
+    instrument.observer().ask(&Query::laser_output(1)).await.unwrap();
+    let turning =
+        tokio::spawn(async move { instrument.act(&Action::SetLaserOutput { laser: 1, on: false }).await });
+    let lines = lines_up_to(&mut heard, OFF[0]).await;
+    assert_eq!(lines, ["*IDN?", "CTP:RLAS1:POW:STAT?", OFF[0]]);
+    turning.abort();
+    serving.abort();
 }
 
 #[tokio::test]

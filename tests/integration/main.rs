@@ -9,9 +9,11 @@ mod analyze;
 mod awake;
 mod batch;
 mod batch_report;
+mod bench_adapter;
 mod bench_api;
 mod bench_api_safety;
 mod bench_instruments;
+mod bench_safe_lines;
 mod bench_safety;
 #[cfg(unix)]
 mod bias_night;

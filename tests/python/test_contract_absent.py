@@ -163,6 +163,8 @@ def test_where_nobody_answers_connect_says_so_within_ten_seconds(start):
         began = time.monotonic()
         assert_refused(server.post("/connection/connect"), 503, "Not connected to CTP10.")
         assert time.monotonic() - began < 10
+        reply = server.post("/connection/connect", json={"timeout_ms": 1500})
+        assert_refused(reply, 503, "Not connected to CTP10.", "within 1.5 s")
         # Whoever asks something else meanwhile is not kept waiting for that.
         began = time.monotonic()
         assert server.is_connected() is False

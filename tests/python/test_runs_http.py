@@ -417,6 +417,10 @@ def test_a_recipe_for_another_instrument_is_run_here_only_by_name(server):
     assert response.status_code == 422
     assert_shape(response.json(), {"detail": [FINDING]})
     assert "192.0.2.1:5025" in response.json()["detail"][0]["message"]
+    checked = ok(server.post("/check", json={"recipe": recipe}))
+    assert (checked["errors"], checked["findings"]) == (1, response.json()["detail"])
+    here = ok(server.get("/instrument"))["address"]
+    assert ok(server.post("/check", json={"recipe": recipe, "instrument": here}))["errors"] == 0
     ended(server, server.begin(recipe, instrument=ok(server.get("/instrument"))["address"]))
 
 

@@ -158,6 +158,10 @@ impl Link {
         let waited = waiting.elapsed();
         let mut connection = self.take_in_step(&mut slot, options).await?;
         if self.shared.in_doubt.swap(false, Ordering::AcqRel) || self.protocol.shares_errors {
+            // The queue may be silent, so what ends light is sent before it is asked for, and once more after it.
+            if action.darkens() && connection.send(&command).await.is_err() {
+                tracing::debug!(%command, "the connection is broken");
+            }
             self.empty_queue(&mut slot, &mut connection).await?;
         }
         let began = Instant::now();

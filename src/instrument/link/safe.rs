@@ -1,10 +1,11 @@
-//! Lines that make an instrument safe. All of them are sent, whatever the instrument replies, and also if it is silent.
+//! Lines that make an instrument safe, or that end light. All of them are sent, whatever the instrument replies, and also if it is silent.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{BACKOFF, Link, Slot, expect};
+use super::{BACKOFF, ExchangeOptions, Link, Slot, expect};
 use crate::instrument::connection::{Connection, ExchangeFailure};
 use crate::instrument::error::Error;
 use crate::instrument::reply::Identity;
@@ -14,7 +15,75 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 /// The shortest wait for a reply. An instrument without flow control could lose lines that follow each other at once.
 const PACE: Duration = Duration::from_millis(100);
 
+/// How long lines that end light wait for another exchange, and for the identity of an instrument that was reached again.
+const HASTE: Duration = Duration::from_secs(1);
+/// The time that an instrument may need for each of these lines before it replies to anything.
+const EACH_LINE: Duration = Duration::from_secs(1);
+
 impl Link {
+    /// Sends lines that can only end light, all of them before any question: a reply that does not come delays none of
+    /// them. Then this waits until the instrument has worked through them. It confirms nothing: the errors of the lines are
+    /// discarded.
+    ///
+    /// # Errors
+    /// If the lines could not be sent.
+    pub(in crate::instrument) async fn send_first(
+        &self,
+        lines: &[String],
+        options: ExchangeOptions,
+    ) -> Result<(), Error> {
+        self.shared.in_doubt.store(true, Ordering::Release);
+        let Ok(held) = timeout(HASTE, self.hold(options)).await else {
+            // An exchange that may be silent holds the connection, so the lines get one of their own.
+            return self.send_all(&mut self.reach_within(HASTE).await?, lines).await;
+        };
+        let mut slot = held?;
+        if let Some(mut connection) = slot.connection.take()
+            && self.send_all(&mut connection, lines).await.is_ok()
+        {
+            self.settle(&mut slot, connection, lines.len()).await;
+            return Ok(());
+        }
+        let Some(expected) = slot.identity.clone() else {
+            let mut connection = self.reach_within(HASTE).await?;
+            self.send_all(&mut connection, lines).await?;
+            self.identify_after(&mut slot, connection, lines.len()).await;
+            return Ok(());
+        };
+        // They must not reach another instrument. One that is silent receives them after a moment.
+        let (mut connection, _) = self.reach_for_all(Some(&expected), Instant::now() + HASTE).await?;
+        self.send_all(&mut connection, lines).await
+    }
+
+    async fn send_all(&self, connection: &mut Connection, lines: &[String]) -> Result<(), Error> {
+        for line in lines {
+            connection.send(line).await.map_err(|failure| self.unreachable(failure.reason()))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the instrument replies again. Otherwise the next exchange makes a new connection.
+    async fn settle(&self, slot: &mut Slot, mut connection: Connection, lines: usize) {
+        let limit = self.deadlines.query + EACH_LINE * u32::try_from(lines).unwrap_or(u32::MAX);
+        match timeout(limit, self.errors(&mut connection, limit)).await {
+            Ok(Ok(_)) => slot.connection = Some(connection),
+            Ok(Err(failure)) => self.lose(slot, &failure.reason()),
+            Err(_) => self.lose(slot, &ExchangeFailure::Silent.reason()),
+        }
+    }
+
+    /// Keeps a connection whose instrument was not known before the lines were sent.
+    async fn identify_after(&self, slot: &mut Slot, mut connection: Connection, lines: usize) {
+        let limit = self.deadlines.query + EACH_LINE * u32::try_from(lines).unwrap_or(u32::MAX);
+        let Some(identify) = &self.protocol.identify else { return };
+        let Ok(reply) = connection.query(&identify.query, limit).await else { return };
+        if let Ok(identity) = self.identity_in(&reply, identify) {
+            self.history().connections += 1;
+            self.regain(slot, identity);
+            self.settle(slot, connection, lines).await;
+        }
+    }
+
     /// Sends all lines, one after another, and asks for their confirmation. The waits for replies last `patience` in total.
     /// After that, the lines that remain are sent without their replies. An error that was in the queue before counts as an
     /// error of these lines.
@@ -87,17 +156,20 @@ impl Link {
         expected: Option<&Identity>,
         until: Instant,
     ) -> Result<(Connection, Result<(), Error>), Error> {
-        let give_up = Instant::now() + CONNECT_PATIENCE;
-        let mut connection = loop {
-            match self.reach().await {
-                Ok(connection) => break connection,
-                Err(error) if Instant::now() >= give_up => return Err(error),
-                Err(_) => sleep(BACKOFF.0).await,
-            }
-        };
+        let mut connection = self.reach_within(CONNECT_PATIENCE).await?;
         match self.identify_within(&mut connection, expected, until).await {
             known @ (Ok(()) | Err(Error::NoReply { .. })) => Ok((connection, known)),
             Err(other) => Err(other),
+        }
+    }
+
+    async fn reach_within(&self, patience: Duration) -> Result<Connection, Error> {
+        let give_up = Instant::now() + patience;
+        loop {
+            match self.reach().await {
+                Err(_) if Instant::now() < give_up => sleep(BACKOFF.0).await,
+                reached => return reached,
+            }
         }
     }
 

@@ -144,6 +144,7 @@ impl Fold {
         let step = &current.step;
         let told = FaultLine {
             time,
+            elapsed_s: self.elapsed_s,
             number: current.number,
             attempt: current.attempt,
             place: step.place.to_string(),
@@ -204,7 +205,9 @@ impl Fold {
             return;
         }
         let message = clip(message);
-        let prompt = PromptLine { time, number, message, answer: None, by_operator: false, seconds: None };
+        let elapsed_s = self.elapsed_s;
+        let prompt =
+            PromptLine { time, elapsed_s, number, message, answer: None, by_operator: false, seconds: None };
         push_bounded(&mut self.report.prompts, &mut self.report.more.prompts, prompt);
     }
 
@@ -222,7 +225,9 @@ impl Fold {
         }
         let prompts = &mut self.report.prompts;
         if let Some(prompt) = prompts.last_mut().filter(|prompt| prompt.number == number) {
-            prompt.seconds = open.then(|| (time - prompt.time).as_seconds_f64());
+            let by_clock = || (time - prompt.time).as_seconds_f64();
+            let waited = self.elapsed_s.zip(prompt.elapsed_s).map_or_else(by_clock, |(now, then)| now - then);
+            prompt.seconds = open.then_some(waited);
             prompt.answer = Some(clip(answer));
             prompt.by_operator = by_operator;
         }

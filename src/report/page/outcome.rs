@@ -54,7 +54,7 @@ pub(super) fn faults(report: &Report) -> Markup {
                 (heads(&["Time", "Step", "What happened", "Consequence"]))
                 tbody { @for fault in lines {
                     tr {
-                        td data-label="Time" { (when(report, fault.time)) }
+                        td data-label="Time" { (when(report, fault.time, fault.elapsed_s)) }
                         td data-label="Step" {
                             code { (fault.step) } br;
                             small {
@@ -145,7 +145,7 @@ pub(super) fn notes(report: &Report) -> Markup {
                     (heads(&["Connection lost", "#Unreachable for", "Reason"]))
                     tbody { @for loss in report.link_losses.iter().take(ROWS) {
                         tr {
-                            td data-label="Connection lost" { (when(report, loss.time)) }
+                            td data-label="Connection lost" { (when(report, loss.time, loss.elapsed_s)) }
                             td.number data-label="Unreachable for" {
                                 @match loss.seconds {
                                     Some(seconds) => { (duration(seconds)) }
@@ -184,7 +184,7 @@ fn prompts(report: &Report) -> Markup {
                 (heads(&["Time", "Question", "Answer", "By"]))
                 tbody { @for prompt in report.prompts.iter().take(ROWS) {
                     tr {
-                        td data-label="Time" { (when(report, prompt.time)) }
+                        td data-label="Time" { (when(report, prompt.time, prompt.elapsed_s)) }
                         td data-label="Question" { (prompt.message) }
                         td data-label="Answer" {
                             @match &prompt.answer {
@@ -220,7 +220,7 @@ fn warnings(report: &Report) -> Markup {
         "Warnings",
         &html! {
             ul.warnings { @for warning in report.warnings.iter().take(ROWS) {
-                li { (when(report, warning.time)) " " (warning.message) }
+                li { (when(report, warning.time, warning.elapsed_s)) " " (warning.message) }
             } }
             (left_out(ROWS.min(report.warnings.len()), all, "warnings", &in_journal("warning")))
         },

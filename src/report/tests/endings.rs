@@ -88,6 +88,36 @@ fn a_stop_cuts_a_step_short_and_is_no_fault() {
 }
 
 #[test]
+fn a_run_whose_instruments_did_not_confirm_their_safe_end_lacks_only_this() {
+    let mut run = FakeRun::new(&[(&sweep(), 2)]);
+    run.begin().try_step(1, 1, &sweep()).done(1, 5);
+    run.event(RunEvent::InstrumentsSafe { safe: Vec::new(), unknown: vec!["smu".to_owned()] });
+    let reason = format!("{}: smu", crate::run::NOT_CONFIRMED_SAFE);
+    let report = run.end(RunState::Failed, Some(&reason)).report();
+    assert_eq!((report.state, report.missing.len(), &report.finish_command), (RunState::Failed, 0, &None));
+    let page = page(&report, &|_| drawn(&[0.0]));
+    for said in
+        ["not all instruments confirmed that they are safe", "These did not confirm that they are safe: smu"]
+    {
+        assert!(page.contains(said), "{said}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_shifts_no_offset() {
+    let mut run = FakeRun::new(&[(&sweep(), 1)]);
+    run.begin().event(RunEvent::Warning { message: "odd".to_owned() });
+    run.event(RunEvent::LinkLost { reason: "gone".to_owned() });
+    for (record, elapsed_s) in run.records[1..].iter_mut().zip([42.0, 43.0]) {
+        (record.time, record.elapsed_s) = (record.time - TimeDelta::hours(3), Some(elapsed_s));
+    }
+    let report = run.end(RunState::Done, None).report();
+    assert_eq!((report.warnings[0].elapsed_s, report.link_losses[0].elapsed_s), (Some(42.0), Some(43.0)));
+    let page = page(&report, &|_| drawn(&[0.0]));
+    assert!(page.contains("+42 s") && page.contains("+43 s"));
+}
+
+#[test]
 fn a_run_without_an_end_says_what_was_under_way_and_that_lasers_may_be_on() {
     let mut run = FakeRun::new(&[(&sweep(), 1), (&fetch(), 1)]);
     run.begin().try_step(1, 1, &sweep()).done(1, 5).try_step(2, 1, &fetch()).trace(1);

@@ -27,6 +27,9 @@ pub enum Consequence {
 pub struct FaultLine {
     /// The time.
     pub time: DateTime<Utc>,
+    /// The time since the start, by the clock of the run, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_s: Option<f64>,
     /// Number of the step within the run.
     pub number: u64,
     /// Number of the attempt, from 1.
@@ -87,6 +90,9 @@ pub struct Missing {
 pub struct LinkLoss {
     /// When the link was lost.
     pub time: DateTime<Utc>,
+    /// The time since the start, by the clock of the run, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_s: Option<f64>,
     /// The reason.
     pub reason: String,
     /// Duration, s; `None` if the link was not restored.
@@ -98,6 +104,9 @@ pub struct LinkLoss {
 pub struct PromptLine {
     /// When the question was asked, or answered without being asked.
     pub time: DateTime<Utc>,
+    /// The time since the start, by the clock of the run, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_s: Option<f64>,
     /// Number of the step.
     pub number: u64,
     /// The question.
@@ -111,10 +120,13 @@ pub struct PromptLine {
 }
 
 /// A warning for the operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Warning {
     /// The time.
     pub time: DateTime<Utc>,
+    /// The time since the start, by the clock of the run, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_s: Option<f64>,
     /// The message.
     pub message: String,
 }

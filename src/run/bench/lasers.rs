@@ -44,6 +44,8 @@ impl Bench {
     /// Turns the run's lasers off at its end; gives those that could not be confirmed off.
     pub(in crate::run) async fn lasers_off(&mut self) -> Vec<u8> {
         if self.lasers_of_scan_unknown {
+            // The question below may have no reply, so the lasers that are known go off before it.
+            self.turn_off(self.lasers_of_run()).await;
             self.heartbeat.beat_for(SOURCES_LIMIT);
             let scan = tokio::time::timeout(SOURCES_LIMIT, self.instrument.scan_settings()).await;
             match scan {

@@ -13,7 +13,7 @@ use crate::sidecar::state::{App, AppState};
 use crate::sidecar::wire::instrument::{Condition, ConditionBits, Connection, Done};
 use crate::sidecar::wire::setup::ConnectBody;
 
-/// Time limit for making a connection.
+/// Time limit for making a connection. A client may set a shorter one.
 const CONNECT_LIMIT: Duration = Duration::from_secs(9);
 
 impl AppState {
@@ -53,9 +53,14 @@ pub(in crate::sidecar) async fn connect(
         );
         return Err(Problem::new(StatusCode::FORBIDDEN, message));
     }
-    match tokio::time::timeout(CONNECT_LIMIT, app.session.connect(address)).await {
+    let given = body.timeout_ms.map(|limit| Duration::from_millis(limit.into()));
+    let limit = given.map_or(CONNECT_LIMIT, |given| given.min(CONNECT_LIMIT));
+    match tokio::time::timeout(limit, app.session.connect(address)).await {
         Ok(answer) => drop(answer?),
-        Err(_) => return Err(Problem::not_connected("It does not reply.")),
+        Err(_) => {
+            let reason = format!("It does not reply within {} s.", limit.as_secs_f64());
+            return Err(Problem::not_connected(&reason));
+        }
     }
     // What is known may be about another instrument.
     app.forget_answers().await;

@@ -100,7 +100,12 @@ pub(in crate::sidecar) async fn check(
     RecipeBody(body): RecipeBody<RunBody>,
 ) -> Result<Json<CheckReply>, Problem> {
     let findings = match app.request(body).await? {
-        Ok(request) => request.findings(),
+        Ok(request) => {
+            // Without a connection, the instrument may be a simulator.
+            let simulated = app.session.identity().is_none_or(|identity| identity.simulated());
+            let other = request.other_instrument(&app.session.endpoint().target, simulated);
+            request.findings().into_iter().chain(other).collect()
+        }
         Err(findings) => findings,
     };
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();

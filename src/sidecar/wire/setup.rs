@@ -83,7 +83,7 @@ requests! {
     ConnectBody {
         /// `TCPIP::host::port::SOCKET` or `host:port`; the present address when left out.
         address: Option<String>,
-        /// Kept for older clients; the answer comes within 10 s. ms.
+        /// Time limit for the connection, ms. The answer comes within 10 s in any case.
         #[schemars(range(min = 1000, max = 300_000))]
         timeout_ms: Option<u32>,
     }
