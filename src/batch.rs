@@ -14,6 +14,7 @@ mod file;
 mod given;
 mod notice;
 mod patience;
+mod pauses;
 mod placement;
 mod queue;
 mod queue_error;

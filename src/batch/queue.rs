@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use chrono::{Local, Utc};
 use tokio::sync::{Mutex, watch};
@@ -11,6 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::claim::{claim, recover};
 use super::file::Policy;
+use super::pauses::Pauses;
 use super::queue_error::QueueError;
 use super::schedule::in_order;
 use super::task::Task;
@@ -29,6 +31,7 @@ pub struct Queue {
     changed: watch::Sender<u64>,
     /// Items that leave the queue even while their run is active, each with the reason.
     withdrawn: watch::Sender<BTreeMap<u32, String>>,
+    pauses: Pauses,
     /// Number of items that were interrupted by the end of an earlier process.
     recovered: usize,
     /// Only one page is created at a time.
@@ -63,6 +66,7 @@ impl Queue {
             defaults,
             changed,
             withdrawn: watch::Sender::default(),
+            pauses: Pauses::default(),
             recovered,
             page: Arc::default(),
             _claim: claim,
@@ -155,15 +159,25 @@ impl Queue {
         done
     }
 
-    /// The items and whether the queue is paused.
+    /// The items and whether the queue is paused. The pauses before repetitions end by the monotonic clock.
     ///
     /// # Errors
     /// If the catalogue cannot be read.
     pub async fn items(&self) -> Result<(Vec<ItemRow>, bool), QueueError> {
-        self.with(|catalogue, batch| {
+        let read = self.with(|catalogue, batch| {
             Ok((catalogue.items(batch)?, catalogue.batch(batch)?.is_some_and(|batch| batch.paused)))
-        })
-        .await
+        });
+        let (mut items, paused) = read.await?;
+        self.pauses.follow(&mut items, Utc::now(), Instant::now());
+        Ok((items, paused))
+    }
+
+    /// Waits until a pause before a repetition is over; without one, waits for ever.
+    pub(super) async fn pause_over(&self) {
+        match self.pauses.next(Instant::now()) {
+            Some(end) => tokio::time::sleep_until(end.into()).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Adds items at the end, all or none; returns their numbers.

@@ -189,6 +189,8 @@ impl Worker {
         }
         tokio::select! {
             () = patience::until(until) => None,
+            // The wall clock may have been set back since.
+            () = self.queue.pause_over() => None,
             // A queue that is still paused at its deadline ends then.
             () = patience::until(deadline) => None,
             _ = changes.changed() => None,

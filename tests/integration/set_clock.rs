@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::batch::FAILS;
 use crate::probe_station::Gate;
 use crate::support::{Bench, Running, Talk, Watched, journal, simulate, watch_command};
 
@@ -167,4 +168,17 @@ fn a_clock_that_is_set_back_does_not_delay_the_end_of_a_suspension() {
     scene.shift(-10_000);
     run.wait_for(|event| is(event, "suspension_over"));
     assert_eq!(run.finish().0, Some(0));
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_delay_the_repetition_of_an_item() {
+    let Some(scene) = Scene::new() else { return };
+    scene.bench.write("fails.yaml", FAILS);
+    let item = "{ recipe: fails.yaml, retry: { times: 1, backoff_s: 5 } }";
+    scene.bench.write("night.yaml", &format!("name: night\nitems: [ {item} ]\n"));
+    let mut batch = scene.watch(&["batch", "night.yaml", "--instrument", &scene.simulator.address]);
+    batch.wait_for(|event| is(event, "item_ended") && event["state"] == "queued");
+    scene.shift(-10_000);
+    batch.wait_for(|event| is(event, "item_ended") && event["state"] == "failed");
+    assert_eq!(batch.finish().0, Some(1));
 }
