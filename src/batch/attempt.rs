@@ -92,16 +92,16 @@ impl Worker {
                 folder: Some(folder),
             },
             Err(NotBegun::Held(reason)) => {
-                self.cancel(number, attempt, reason.clone(), Some(ItemState::Held)).await?;
+                self.cancel(number, attempt, ItemState::Held, reason.clone()).await?;
                 self.observer.ended(&item, ItemState::Held, Some(&reason), None);
                 return Ok(AttemptOutcome::Again);
             }
             Err(NotBegun::Later(reason)) => {
-                self.cancel(number, attempt, reason, None).await?;
+                self.cancel(number, attempt, ItemState::Queued, reason).await?;
                 return Ok(AttemptOutcome::Again);
             }
             Err(NotBegun::ByHand) => {
-                self.cancel(number, attempt, CUT.to_owned(), None).await?;
+                self.cancel(number, attempt, ItemState::Queued, CUT.to_owned()).await?;
                 return Ok(AttemptOutcome::Enough(CUT.to_owned()));
             }
         };
@@ -123,24 +123,17 @@ impl Worker {
         judge(state, cause, &run, item, task, self.queue.window().deadline)
     }
 
-    /// Removes an attempt that does not count, and gives its item another state if there is one.
+    /// Removes an attempt that does not count, and gives its item this state.
     async fn cancel(
         &self,
         number: u32,
         attempt: u32,
+        state: ItemState,
         reason: String,
-        state: Option<ItemState>,
     ) -> Result<(), QueueError> {
         self.queue
             .changing(move |catalogue, batch| {
-                catalogue.cancel_attempt(batch, number, attempt, &reason)?;
-                match state {
-                    Some(state) => {
-                        catalogue.set_state(batch, number, &[ItemState::Queued], state, Some(&reason))?;
-                        Ok(())
-                    }
-                    None => Ok(()),
-                }
+                catalogue.cancel_attempt(batch, number, attempt, (state, &reason))
             })
             .await
     }

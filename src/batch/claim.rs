@@ -46,7 +46,7 @@ pub(super) fn recover(catalogue: &Catalogue, out: &Path, batch: &str) -> Result<
             // Nothing was measured, so the item starts as a new run.
             _ => {
                 let reason = "the program ended before its run had started".to_owned();
-                catalogue.cancel_attempt(batch, item.number, item.attempts, &reason)?;
+                catalogue.cancel_attempt(batch, item.number, item.attempts, (ItemState::Queued, &reason))?;
                 recovered += 1;
                 continue;
             }

@@ -103,7 +103,8 @@ impl Catalogue {
         })
     }
 
-    /// Removes an attempt that could not begin because the instrument was not available. It does not count.
+    /// Removes an attempt that could not begin, for example because the instrument was not available. The attempt does
+    /// not count, and its item gets this state.
     ///
     /// # Errors
     /// If the database cannot be written.
@@ -112,7 +113,7 @@ impl Catalogue {
         batch: &str,
         number: u32,
         attempt: u32,
-        reason: &str,
+        (state, reason): (ItemState, &str),
     ) -> Result<(), CatalogueError> {
         self.change(|transaction| {
             transaction.execute(
@@ -121,9 +122,9 @@ impl Catalogue {
             )?;
             transaction
                 .execute(
-                    "UPDATE items SET state = 'queued', reason = ?3, attempts = attempts - 1
+                    "UPDATE items SET state = ?3, reason = ?4, attempts = attempts - 1
                      WHERE batch = ?1 AND number = ?2",
-                    (batch, number, reason),
+                    (batch, number, state, reason),
                 )
                 .map(drop)
         })
