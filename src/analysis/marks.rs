@@ -36,6 +36,8 @@ pub enum Mark {
         nm: f64,
         /// Its level, dB; null where the figure states none.
         level_db: Option<f64>,
+        /// Whether the point is on a peak. Without a level, it belongs to the highest sample there, and else to the lowest.
+        is_peak: bool,
         /// The figure and its value.
         text: String,
         /// The verdict on it.
@@ -150,7 +152,9 @@ fn band(figure: &Figure) -> Option<Mark> {
 fn point(figure: &Figure, level_db: Option<f64>, verdict: Option<Verdict>) -> Option<Mark> {
     let text = format!("{} {}", figure.name, value(figure)?);
     let nm = figure.nm?;
-    Some(Mark::Point { nm, level_db, text, verdict })
+    let is_peak =
+        figure.name.starts_with("peak") || figure.of.as_ref().is_some_and(|of| of.starts_with("peak"));
+    Some(Mark::Point { nm, level_db, is_peak, text, verdict })
 }
 
 /// The limits of a level over the window of the figure. `level` gives the level of a value.
@@ -218,5 +222,16 @@ mod tests {
                 .iter()
                 .any(|mark| matches!(mark, Mark::Width { from_nm, .. } if (from_nm - 1549.91).abs() < 1e-9))
         );
+    }
+
+    #[test]
+    fn the_point_of_a_fit_tells_whether_it_is_on_a_peak() {
+        let fitted = |of: &str| Figure { of: Some(of.to_owned()), ..figure("resonance_nm", 1550.0, 1550.0) };
+        for (of, expected) in [("dip 1", false), ("peak 2", true)] {
+            let marks = marks([(&fitted(of), None, None)]);
+            assert!(
+                matches!(&marks[..], [Mark::Point { is_peak, level_db: None, .. }] if *is_peak == expected)
+            );
+        }
     }
 }

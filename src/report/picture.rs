@@ -20,11 +20,13 @@ pub enum Picture {
     Unreadable(String),
 }
 
-/// The lowest level of an envelope at a wavelength.
-fn lowest_at(envelope: &Envelope, nm: f64) -> Option<f64> {
+/// The lowest level of an envelope beside a wavelength, or the highest on a peak.
+fn level_at(envelope: &Envelope, nm: f64, is_peak: bool) -> Option<f64> {
     let after = envelope.wavelength_nm.partition_point(|other| *other < nm);
     let near = [after.checked_sub(1), Some(after)].into_iter().flatten();
-    near.filter_map(|at| envelope.min.get(at).copied().flatten()).map(f64::from).reduce(f64::min)
+    let (levels, furthest): (_, fn(f64, f64) -> f64) =
+        if is_peak { (&envelope.max, f64::max) } else { (&envelope.min, f64::min) };
+    near.filter_map(|at| levels.get(at).copied().flatten()).map(f64::from).reduce(furthest)
 }
 
 /// Adds the marks of figures. A band as wide as the trace marks nothing.
@@ -39,10 +41,9 @@ fn mark(plot: &mut Plot, grid: Grid, envelope: &Envelope, marks: &[analysis::Mar
             analysis::Mark::Limit { from_nm, to_nm, level_db, .. } => {
                 plot.limits.push(LimitLine { from_nm: *from_nm, to_nm: *to_nm, level: *level_db });
             }
-            analysis::Mark::Point { nm, level_db, text, .. } => {
-                let Some(level) = level_db.or_else(|| lowest_at(envelope, *nm)) else { continue };
-                let is_below = !text.starts_with("peak");
-                plot.marks.push(Mark { nm: *nm, level, is_below, text: String::new() });
+            analysis::Mark::Point { nm, level_db, is_peak, .. } => {
+                let Some(level) = level_db.or_else(|| level_at(envelope, *nm, *is_peak)) else { continue };
+                plot.marks.push(Mark { nm: *nm, level, is_below: !is_peak, text: String::new() });
             }
         }
     }

@@ -54,6 +54,13 @@ test('a point without a level lies on the curve, and one that fails differs by i
   assert.equal(pointsOf([], view, COLOURS), null);
 });
 
+test('a fitted centre between two pieces has the lowest sample of both, and on a peak the highest', () => {
+  const view = { wavelength_nm: [1549, 1550, 1551], min: [-1, -20, -9], max: [-1, -2, -0.5], step_nm: 1 };
+  const at = (nm, isPeak) => pointsOf([{ kind: 'point', nm, level_db: null, is_peak: isPeak, text: '', verdict: null }], view, COLOURS).y;
+  assert.deepEqual([at(1549.4, false), at(1549.6, false), at(1550.7, false)], [[-20], [-20], [-20]]);
+  assert.deepEqual([at(1550.4, true), at(1550.6, true)], [[-0.5], [-0.5]]);
+});
+
 test('marks follow the scale of the plot', () => {
   const limit = { kind: 'limit', from_nm: 1540, to_nm: 1560, level_db: -10 };
   const [line] = shapesOf([limit], { from: 1500, to: 1600 }, COLOURS, { linear: true, frequency: true });

@@ -2,7 +2,7 @@
 // The marks of a trace, as the program states them, in the form in which Plotly draws them.
 
 import { levelOf, xOf } from './scales.js';
-import { pieceAt } from './views.js';
+import { piecesBeside } from './views.js';
 
 const MOST_BANDS = 8;
 // A mark that is wider than this share of the trace marks nothing.
@@ -10,11 +10,15 @@ const WHOLE = 0.995;
 
 const PLAIN = { linear: false, frequency: false };
 
-/** The level of a point: the one that it states, else that of the curve. */
-function levelIn({ nm, level_db: level }, view) {
+/**
+ * The level of a point: the one that it states, else that of the curve. A fitted centre is between samples, and may be just
+ * beyond the end of the piece that has the lowest one. So both pieces beside it count.
+ */
+function levelIn({ nm, level_db: level, is_peak: isPeak }, view) {
   if (typeof level === 'number') return level;
-  const piece = view && pieceAt(view, nm);
-  return piece ? piece.min : null;
+  const levels = (view ? piecesBeside(view, nm) : []).map((piece) => (isPeak ? view.max : view.min)[piece]).filter((value) => value !== null);
+  if (levels.length === 0) return null;
+  return isPeak ? Math.max(...levels) : Math.min(...levels);
 }
 
 /** The shapes of the marks: bands, widths and limits. `colours` has `band`, `width` and `limit`. */

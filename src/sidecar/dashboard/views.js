@@ -48,15 +48,23 @@ function withCurve(view) {
   return { ...view, x, y, step_nm: nm.length > 1 ? (nm.at(-1) - nm[0]) / (nm.length - 1) : 0 };
 }
 
-/** The piece of a view that is nearest to a wavelength; null outside. */
-export function pieceAt({ wavelength_nm: nm, min, max, step_nm: step }, at) {
-  if (nm.length === 0 || at < nm[0] - step || at > nm.at(-1) + step) return null;
+/** The pieces of a view below and above a wavelength; none outside. A view of one piece has it twice. */
+export function piecesBeside({ wavelength_nm: nm, step_nm: step }, at) {
+  if (nm.length === 0 || at < nm[0] - step || at > nm.at(-1) + step) return [];
   let [low, high] = [0, nm.length - 1];
   while (high - low > 1) {
     const middle = (low + high) >> 1;
     if (nm[middle] <= at) low = middle;
     else high = middle;
   }
+  return [low, high];
+}
+
+/** The piece of a view that is nearest to a wavelength; null outside. */
+export function pieceAt(view, at) {
+  const { wavelength_nm: nm, min, max } = view;
+  const [low, high] = piecesBeside(view, at);
+  if (low === undefined) return null;
   const piece = at - nm[low] <= nm[high] - at ? low : high;
   return { nm: nm[piece], min: min[piece], max: max[piece], piece };
 }
