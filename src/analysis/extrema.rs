@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::comb::is_even;
 use super::figure::Figure;
-use super::floor::{Floor, touching};
+use super::floor::Floor;
 use super::registry as define;
 use super::trace::Trace;
 use super::units::power_from_db;
@@ -288,23 +288,31 @@ pub fn figures(trace: &Trace<'_>, kind: Kind, extrema: &[Extremum], floor: Floor
         return vec![Figure::missing(place, nothing_found(trace, kind))];
     }
     let mut figures = Vec::with_capacity(extrema.len() * 3);
+    let has_marks = trace.has_marks();
     for (extremum, number) in extrema.iter().zip(1..) {
         let is_beside_gap = trace.is_beside_gap(extremum.index);
         let gap = |bound: Bound| is_beside_gap.then_some(bound);
-        let (level_bound, at_floor) = match kind {
-            Kind::Dip => (
-                touching(extremum.level_db, floor, Bound::AtMost).or(gap(Bound::AtMost)),
-                touching(extremum.level_db, floor, Bound::AtLeast),
-            ),
-            Kind::Peak => (gap(Bound::AtLeast), touching(extremum.base_db(), floor, Bound::AtLeast)),
+        let is_dark = floor.holds(trace, extremum.index);
+        let (level_bound, is_base_low) = match kind {
+            Kind::Dip => (gap(Bound::AtMost), is_dark),
+            Kind::Peak => (gap(Bound::AtLeast), has_marks || floor.touches(extremum.base_db())),
         };
-        let prominence_bound = at_floor.or(gap(Bound::AtLeast));
+        let level_bound = is_dark.then_some(Bound::AtMost).or(level_bound);
+        let prominence_bound = is_base_low.then_some(Bound::AtLeast).or(gap(Bound::AtLeast));
+        let prominence = if has_marks && is_upper_end_marked(trace, extremum) {
+            Figure::missing(
+                &define::PROMINENCE,
+                "the upper end of the line was computed from samples at the floor",
+            )
+        } else {
+            Figure::measured(&define::PROMINENCE, extremum.prominence_db).bounded(prominence_bound)
+        };
         let step_nm = trace.step_nm(extremum.index);
         figures.extend(
             [
                 Figure::measured(place, extremum.nm).with_error(0.5 * step_nm),
-                Figure::measured(level, extremum.level_db).bounded(level_bound),
-                Figure::measured(&define::PROMINENCE, extremum.prominence_db).bounded(prominence_bound),
+                Figure::measured(level, extremum.level_db).in_unit(trace.unit()).bounded(level_bound),
+                prominence,
             ]
             .map(|figure| {
                 let figure = if is_beside_gap { figure.noted(BESIDE_GAP) } else { figure };
@@ -316,6 +324,20 @@ pub fn figures(trace: &Trace<'_>, kind: Kind, extrema: &[Extremum], floor: Floor
         );
     }
     figures
+}
+
+/// Whether the device may be lower where the line is highest: at the top of a peak, or on the way from a dip to its base.
+/// Then nothing is known of the prominence.
+fn is_upper_end_marked(trace: &Trace<'_>, line: &Extremum) -> bool {
+    let is_base = |index: &usize| trace.db(*index) >= line.base_db() - 1e-4;
+    match line.kind {
+        Kind::Peak => trace.is_marked(line.index),
+        Kind::Dip => {
+            let before = (0..line.index).rev().find(is_base);
+            let after = (line.index..trace.len()).find(is_base);
+            before.into_iter().chain(after).any(|index| trace.is_marked(index))
+        }
+    }
 }
 
 /// Why a trace has no extrema.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::registry::Definition;
+use crate::measurement::TraceUnit;
 
 /// One figure of merit of one device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -171,6 +172,13 @@ impl Figure {
     #[must_use]
     pub fn within(mut self, from_nm: f64, to_nm: f64) -> Self {
         self.window = Some(WindowNm { from_nm, to_nm });
+        self
+    }
+
+    /// The same figure as a level of a trace in this unit. The unit in its name is that of transmissions.
+    #[must_use]
+    pub fn in_unit(mut self, unit: TraceUnit) -> Self {
+        unit.symbol().clone_into(&mut self.unit);
         self
     }
 

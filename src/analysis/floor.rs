@@ -1,8 +1,10 @@
 //! Samples that are no measurement of the device: below the detector's floor, saturated, or without a value.
 
-use super::figure::{Bound, Figure};
+use super::figure::Figure;
 use super::registry as define;
 use super::trace::{MOST_DB, Trace};
+use crate::measurement::TraceUnit;
+use crate::shown::quantity;
 
 /// The lowest level that the detector can show, dB; `None` when none is known.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -11,6 +13,8 @@ pub struct Floor {
     pub level_db: Option<f64>,
     /// Whether the user stated the level. Otherwise the level was found in the trace.
     pub is_stated: bool,
+    /// The unit of the level.
+    pub unit: TraceUnit,
 }
 
 /// How often the lowest level must occur to be a floor.
@@ -21,7 +25,7 @@ impl Floor {
     #[must_use]
     pub fn of(trace: &Trace<'_>, stated_db: Option<f64>) -> Self {
         if let Some(level_db) = stated_db.filter(|level| level.is_finite()) {
-            return Self { level_db: Some(level_db), is_stated: true };
+            return Self { level_db: Some(level_db), is_stated: true, unit: trace.unit() };
         }
         let (mut lowest, mut highest, mut count) = (f64::INFINITY, f64::NEG_INFINITY, 0);
         for (_, _, level) in trace.usable() {
@@ -33,7 +37,7 @@ impl Floor {
         }
         // A trace of one level has no floor: nothing was above it.
         let is_floor = count >= REPEATS && highest > lowest;
-        Self { level_db: is_floor.then_some(lowest), is_stated: false }
+        Self { level_db: is_floor.then_some(lowest), is_stated: false, unit: trace.unit() }
     }
 
     /// Whether a level is at or below the floor.
@@ -42,24 +46,31 @@ impl Floor {
         self.level_db.is_some_and(|floor| level_db <= floor)
     }
 
+    /// Whether a sample is at or below the floor, or was computed from one that is.
+    #[must_use]
+    pub fn holds(&self, trace: &Trace<'_>, index: usize) -> bool {
+        trace.is_marked(index) || self.touches(trace.db(index))
+    }
+
+    /// A level in words.
+    #[must_use]
+    pub fn quantity(&self, level_db: f64) -> String {
+        quantity(level_db, None, self.unit.symbol())
+    }
+
     /// The floor as a figure.
     #[must_use]
     pub fn figure(&self) -> Figure {
-        match self.level_db {
+        let figure = match self.level_db {
             Some(level) if self.is_stated => Figure::measured(&define::FLOOR, level).noted("stated"),
             Some(level) => Figure::measured(&define::FLOOR, level),
             None => Figure::missing(
                 &define::FLOOR,
                 "no floor is stated, and fewer than three samples have the lowest level",
             ),
-        }
+        };
+        figure.in_unit(self.unit)
     }
-}
-
-/// The bound of a figure that rests on this level: `bound` when the level touches the floor.
-#[must_use]
-pub fn touching(level_db: f64, floor: Floor, bound: Bound) -> Option<Bound> {
-    floor.touches(level_db).then_some(bound)
 }
 
 /// Samples that are never used, or are doubtful.

@@ -1,7 +1,7 @@
 //! Insertion loss, mean and ripple.
 
 use super::figure::Figure;
-use super::floor::{Floor, touching};
+use super::floor::Floor;
 use super::registry as define;
 use super::trace::{Trace, unit_hint};
 use super::units::{db_from_power, power_from_db};
@@ -20,7 +20,8 @@ pub fn insertion_loss_at(trace: &Trace<'_>, nm: f64, floor: Floor) -> Figure {
     let definition = &define::INSERTION_LOSS;
     match trace.at_nm(nm) {
         Some(level) => {
-            Figure::measured(definition, -level).at_nm(nm).bounded(touching(level, floor, Bound::AtLeast))
+            let at_floor = floor.touches(level) || trace.is_at_floor_at(nm, Floor::default());
+            Figure::measured(definition, -level).at_nm(nm).bounded(at_floor.then_some(Bound::AtLeast))
         }
         None if nm < trace.first_nm() || nm > trace.last_nm() || !nm.is_finite() => Figure::missing(
             definition,
@@ -42,6 +43,8 @@ pub struct Extent {
     pub highest_db: f64,
     /// Where the highest level is, nm.
     pub highest_nm: f64,
+    /// The sample of the highest level.
+    highest_index: usize,
     /// Lowest level, dB.
     pub lowest_db: f64,
     /// Where the lowest level is, nm.
@@ -59,10 +62,11 @@ pub struct Extent {
 pub fn extent(trace: &Trace<'_>) -> Option<Extent> {
     let mut found: Option<Extent> = None;
     let (mut power, mut sum, mut count) = (0.0, 0.0, 0usize);
-    for (_, nm, level) in trace.usable() {
+    for (index, nm, level) in trace.usable() {
         let seen = found.get_or_insert(Extent {
             highest_db: level,
             highest_nm: nm,
+            highest_index: index,
             lowest_db: level,
             lowest_nm: nm,
             mean_power_db: 0.0,
@@ -70,7 +74,7 @@ pub fn extent(trace: &Trace<'_>) -> Option<Extent> {
             unusable: 0,
         });
         if level > seen.highest_db {
-            (seen.highest_db, seen.highest_nm) = (level, nm);
+            (seen.highest_db, seen.highest_nm, seen.highest_index) = (level, nm, index);
         }
         if level < seen.lowest_db {
             (seen.lowest_db, seen.lowest_nm) = (level, nm);
@@ -101,23 +105,28 @@ pub fn in_band(trace: &Trace<'_>, floor: Floor) -> Vec<Figure> {
     let Some(found) = extent(trace) else {
         return definitions.map(|definition| Figure::missing(definition, NO_USABLE)).to_vec();
     };
-    let at_floor = touching(found.lowest_db, floor, Bound::AtLeast);
+    // Any sample at a floor may be the lowest of the device.
+    let at_floor = (floor.touches(found.lowest_db) || trace.has_marks()).then_some(Bound::AtLeast);
+    let is_dark = floor.holds(trace, found.highest_index);
     // Where samples have no value, the device may be better and worse than anywhere else.
     let has_gaps = found.unusable > 0;
     let gap = |bound: Bound| has_gaps.then_some(bound);
     let worst = at_floor.or(gap(Bound::AtLeast));
     let [lowest, highest, mean, mean_db, ripple] = definitions;
     let figures = [
-        match touching(found.highest_db, floor, Bound::AtLeast) {
-            Some(_) if has_gaps => Figure::missing(lowest, "the samples are at the floor or have no value"),
-            at_floor => Figure::measured(lowest, -found.highest_db)
+        if is_dark && has_gaps {
+            Figure::missing(lowest, "the samples are at the floor or have no value")
+        } else {
+            Figure::measured(lowest, -found.highest_db)
                 .at_nm(found.highest_nm)
-                .bounded(at_floor.or(gap(Bound::AtMost))),
+                .bounded(is_dark.then_some(Bound::AtLeast).or(gap(Bound::AtMost)))
         },
         Figure::measured(highest, -found.lowest_db).at_nm(found.lowest_nm).bounded(worst),
         // A sample at the floor may be lower than the floor: the mean loss may be higher, the mean level lower.
         Figure::measured(mean, -found.mean_power_db).bounded(at_floor),
-        Figure::measured(mean_db, found.mean_db).bounded(at_floor.map(|_| Bound::AtMost)),
+        Figure::measured(mean_db, found.mean_db)
+            .in_unit(trace.unit())
+            .bounded(at_floor.map(|_| Bound::AtMost)),
         Figure::measured(ripple, found.highest_db - found.lowest_db).bounded(worst),
     ];
     let remarked = |figure: Figure| {

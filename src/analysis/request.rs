@@ -96,7 +96,10 @@ pub struct Settings {
     /// The number of the peak with the highest prominence, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strongest_peak: Option<usize>,
-    /// The floor of the whole trace, dB.
+    /// The floor of the whole trace, in the unit of its levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor_db: Option<f64>,
+    /// The unit of the levels, unless they are ratios in dB.
+    #[serde(default, skip_serializing_if = "TraceUnit::is_ratio")]
+    pub unit: TraceUnit,
 }

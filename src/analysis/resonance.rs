@@ -75,6 +75,8 @@ pub struct Line {
     pub splitting_nm: Option<Estimate>,
     /// Lowest raw sample of the window, dB.
     pub lowest_db: f64,
+    /// Whether a sample of the window was computed from one at the floor.
+    pub has_marks: bool,
     /// Whether a sample beside the raw extremum has no value.
     pub is_beside_gap: bool,
     /// The window, nm.
@@ -243,6 +245,7 @@ fn describe(trace: &Trace<'_>, extremum: &Extremum, room: WindowNm, samples: &Sa
         asymmetry: None,
         splitting_nm: None,
         lowest_db: samples.lowest_db,
+        has_marks: trace.part(trace.indices(samples.from_nm, samples.to_nm)).has_marks(),
         is_beside_gap: trace.is_beside_gap(extremum.index),
         window_nm: (samples.from_nm, samples.to_nm),
         averaged: samples.averaged,

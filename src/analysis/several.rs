@@ -2,6 +2,7 @@
 
 use super::figure::Figure;
 use super::fit::eliminate;
+use super::floor::Floor;
 use super::registry as define;
 use super::resonance::Estimate;
 use super::trace::Trace;
@@ -137,17 +138,44 @@ pub fn cut_back(lengths_cm: &[f64], losses_db: &[f64]) -> Vec<Figure> {
     }
 }
 
+/// Levels that were computed from traces.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Derived {
+    /// The levels.
+    pub levels_db: Vec<f32>,
+    /// Whether a level rests on a sample at the floor, so that the device may be lower. Empty if none does.
+    pub at_floor: Vec<bool>,
+}
+
+impl Derived {
+    fn new(levels_db: Vec<f32>, at_floor: Vec<bool>) -> Self {
+        let is_any = at_floor.contains(&true);
+        Self { levels_db, at_floor: if is_any { at_floor } else { Vec::new() } }
+    }
+}
+
 /// Device − reference, dB, at the wavelengths of the device. The reference is interpolated linearly in dB.
 ///
-/// NaN where the reference has no value.
+/// NaN where the reference has no value, or is at its floor: the difference would be too small by an unknown amount. The
+/// number is that of the samples at the floor of the reference.
 #[must_use]
-pub fn difference(device: &Trace<'_>, reference: &Trace<'_>) -> Vec<f32> {
-    (0..device.len())
-        .map(|index| match reference.at_nm(device.nm(index)) {
-            Some(level) => (device.db(index) - level) as f32,
-            None => f32::NAN,
-        })
-        .collect()
+pub fn difference(
+    (device, floor): (&Trace<'_>, Floor),
+    (reference, reference_floor): (&Trace<'_>, Floor),
+) -> (Derived, usize) {
+    let mut dark = 0;
+    let level = |index: usize| {
+        let nm = device.nm(index);
+        let Some(level) = reference.at_nm(nm) else { return f32::NAN };
+        if reference.is_at_floor_at(nm, reference_floor) {
+            dark += 1;
+            return f32::NAN;
+        }
+        (device.db(index) - level) as f32
+    };
+    let levels_db = (0..device.len()).map(level).collect();
+    let at_floor = (0..device.len()).map(|index| floor.holds(device, index)).collect();
+    (Derived::new(levels_db, at_floor), dark)
 }
 
 /// The transmission at regular wavelengths, linearly interpolated in dB; NaN outside the trace.
@@ -162,6 +190,8 @@ pub fn resample(trace: &Trace<'_>, start_nm: f64, step_pm: f64, points: usize) -
 pub struct Average {
     /// Mean linear power of each sample so far.
     powers: Vec<f32>,
+    /// Whether a sample was at the floor of any sweep.
+    at_floor: Vec<bool>,
     /// First and last wavelength of the first sweep, nm.
     ends_nm: (f64, f64),
     sweeps: u32,
@@ -175,10 +205,11 @@ impl Average {
     ///
     /// # Errors
     /// When the sweep has other wavelengths than the sweeps before.
-    pub fn add(&mut self, sweep: &Trace<'_>) -> Result<(), String> {
+    pub fn add(&mut self, sweep: &Trace<'_>, floor: Floor) -> Result<(), String> {
         let (first_nm, last_nm, samples) = (sweep.first_nm(), sweep.last_nm(), sweep.len());
         if self.sweeps == 0 {
             self.powers = vec![0.0; samples];
+            self.at_floor = vec![false; samples];
             self.ends_nm = (first_nm, last_nm);
         }
         let near_nm = SAME_SHARE * (last_nm - first_nm) / samples.saturating_sub(1).max(1) as f64;
@@ -202,6 +233,9 @@ impl Average {
             let power = power_from_db(sweep.db(index));
             *mean = (f64::from(*mean) + (power - f64::from(*mean)) / f64::from(self.sweeps)) as f32;
         }
+        for (index, is_dark) in self.at_floor.iter_mut().enumerate() {
+            *is_dark |= floor.holds(sweep, index);
+        }
         Ok(())
     }
 
@@ -213,34 +247,38 @@ impl Average {
 
     /// The mean, dB, in the memory of the sums.
     #[must_use]
-    pub fn finish(mut self) -> Vec<f32> {
+    pub fn finish(mut self) -> Derived {
         self.powers.iter_mut().for_each(|power| *power = db_from_power(f64::from(*power)) as f32);
-        self.powers
+        Derived::new(self.powers, self.at_floor)
     }
 }
 
 /// The moving mean over an odd number of samples, of the dB, as an explicit and recorded step before an analysis.
 ///
-/// At the ends of the trace the mean is over the samples that exist. Unusable samples stay unusable.
+/// At the ends of the trace the mean is over the samples that exist. Unusable samples stay unusable. The levels are in the
+/// given order of the trace.
 ///
 /// # Errors
 /// When the number of samples is even or 0.
-pub fn moving_mean(trace: &Trace<'_>, samples: usize) -> Result<Vec<f32>, String> {
+pub fn moving_mean(trace: &Trace<'_>, samples: usize, floor: Floor) -> Result<Derived, String> {
     if samples.is_multiple_of(2) {
         return Err(format!("a moving mean over {samples} samples has no middle: an odd number is needed"));
     }
     let half = samples / 2;
     let mut smooth = Vec::with_capacity(trace.len());
-    let (mut sum, mut count) = (0.0, 0u32);
+    let mut at_floor = Vec::with_capacity(trace.len());
+    let (mut sum, mut count, mut dark) = (0.0, 0u32, 0u32);
     let mut include = |index: usize, sign: f64| {
         let level = trace.db(index);
+        let changed = |count: u32| if sign > 0.0 { count + 1 } else { count - 1 };
         if level.is_finite() {
             sum += sign * level;
-            count = if sign > 0.0 { count + 1 } else { count - 1 };
+            count = changed(count);
+            dark = if floor.holds(trace, index) { changed(dark) } else { dark };
         }
-        (sum, count)
+        (sum, count, dark)
     };
-    let (mut current, mut end) = ((0.0, 0), 0);
+    let (mut current, mut end) = ((0.0, 0, 0), 0);
     for index in 0..trace.len() {
         while end < trace.len() && end <= index + half {
             current = include(end, 1.0);
@@ -251,6 +289,11 @@ pub fn moving_mean(trace: &Trace<'_>, samples: usize) -> Result<Vec<f32>, String
         }
         let is_usable = trace.db(index).is_finite() && current.1 > 0;
         smooth.push(if is_usable { (current.0 / f64::from(current.1)) as f32 } else { f32::NAN });
+        at_floor.push(current.2 > 0);
     }
-    Ok(smooth)
+    if trace.is_reversed() {
+        smooth.reverse();
+        at_floor.reverse();
+    }
+    Ok(Derived::new(smooth, at_floor))
 }

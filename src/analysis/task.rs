@@ -9,7 +9,7 @@ use super::floor::Floor;
 use super::registry as define;
 use super::request::{Analysis, Request, Wanted, analyze};
 use super::several::moving_mean;
-use super::trace::{AxisNm, LevelsDb, Trace};
+use super::trace::Trace;
 pub use names::{AskError, Asked, asked, is_of_points};
 
 /// The level of bandwidths of channels, if no name states another one, dB.
@@ -44,17 +44,16 @@ impl Task {
         names
     }
 
-    /// The figures of one trace. `start_nm` and `step_pm` are its axis.
+    /// The figures of one trace.
     ///
     /// # Errors
     /// When the band is outside the trace, or the smoothing is impossible.
-    pub fn figures_of(&self, start_nm: f64, step_pm: f64, levels_db: &[f32]) -> Result<Analysis, String> {
-        let axis = AxisNm::Regular { start_nm, step_pm, points: levels_db.len() };
-        let raw = Trace::new(axis, LevelsDb::Single(levels_db)).map_err(|error| error.to_string())?;
-        let smooth = self.smooth_samples.map(|samples| moving_mean(&raw, samples)).transpose()?;
+    pub fn figures_of(&self, raw: &Trace<'_>) -> Result<Analysis, String> {
+        let floor = Floor::of(raw, self.request.floor_db);
+        let smooth = self.smooth_samples.map(|samples| moving_mean(raw, samples, floor)).transpose()?;
         let trace = match &smooth {
-            Some(smooth) => Trace::new(axis, LevelsDb::Single(smooth)).map_err(|error| error.to_string())?,
-            None => raw,
+            Some(smooth) => raw.with_levels(smooth).map_err(|error| error.to_string())?,
+            None => *raw,
         };
         let request = Request { wanted: self.wanted(), ..self.request.clone() };
         let mut analysis = analyze(&trace, &request).map_err(|error| error.to_string())?;
@@ -62,6 +61,7 @@ impl Task {
             self.add_port(&trace, &mut analysis);
         }
         analysis.figures.retain(|figure| self.asks_for(figure));
+        analysis.judge_unit(raw.unit());
         Ok(analysis)
     }
 

@@ -1,8 +1,15 @@
 //! A trace as the analysis sees it: borrowed samples in the order of rising wavelength, nothing copied.
 
+mod error;
+
 use std::ops::Range;
 
+use super::floor::Floor;
+use super::several::Derived;
 use super::units::power_from_db;
+use crate::measurement::TraceUnit;
+pub use error::TraceError;
+pub(super) use error::unit_hint;
 
 /// The wavelengths of the samples, nm.
 #[derive(Debug, Clone, Copy)]
@@ -29,76 +36,6 @@ pub enum LevelsDb<'a> {
     Double(&'a [f64]),
 }
 
-/// Why samples are no trace.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum TraceError {
-    /// Both columns must have the same length.
-    #[error("the trace has {wavelengths} wavelengths and {levels} transmissions: both must be as many")]
-    Lengths {
-        /// Number of wavelengths.
-        wavelengths: usize,
-        /// Number of transmissions.
-        levels: usize,
-    },
-    /// Nothing to analyse.
-    #[error("the trace has no samples")]
-    Empty,
-    /// A wavelength is missing, or is no wavelength in nm.
-    #[error("sample {number}: the wavelength {nm} is not within {lowest} to {highest} nm{hint}",
-        lowest = RANGE_NM.start, highest = RANGE_NM.end)]
-    Wavelength {
-        /// Number of the sample, from 1.
-        number: usize,
-        /// What was given, nm.
-        nm: f64,
-        /// The unit that the number may be in.
-        hint: &'static str,
-    },
-    /// The wavelengths must rise or fall throughout.
-    #[error(
-        "sample {number}: the wavelength {nm} nm follows {before} nm, but the wavelengths {direction} before: they must be sorted"
-    )]
-    Order {
-        /// Number of the sample, from 1.
-        number: usize,
-        /// Its wavelength, nm.
-        nm: f64,
-        /// The wavelength before it, nm.
-        before: f64,
-        /// `rise` or `fall`.
-        direction: &'static str,
-    },
-    /// The trace is too long for the indices that the analysis keeps.
-    #[error("the trace has {points} samples: at most {} are analysed", u32::MAX)]
-    TooLong {
-        /// Number of samples.
-        points: usize,
-    },
-    /// A band outside the trace.
-    #[error(
-        "the band {from_nm} to {to_nm} nm is outside the trace, which reaches from {first_nm} to {last_nm} nm{}",
-        unit_hint(*from_nm)
-    )]
-    Outside {
-        /// Lower end of the band, nm.
-        from_nm: f64,
-        /// Upper end of the band, nm.
-        to_nm: f64,
-        /// First wavelength of the trace, nm.
-        first_nm: f64,
-        /// Last wavelength of the trace, nm.
-        last_nm: f64,
-    },
-    /// A band that is none.
-    #[error("the band {from_nm} to {to_nm} nm must have two wavelengths, the lower one first")]
-    Band {
-        /// Lower end of the band, nm.
-        from_nm: f64,
-        /// Upper end of the band, nm.
-        to_nm: f64,
-    },
-}
-
 /// Levels beyond this, dB, are no measurement. Many programs write 9.91e37, SCPI's word for "not a number", into files.
 pub const MOST_DB: f64 = 1000.0;
 
@@ -114,6 +51,10 @@ pub struct Trace<'a> {
     first: usize,
     count: usize,
     is_reversed: bool,
+    unit: TraceUnit,
+    /// Of levels that were computed from other traces: whether one of those was at its floor. In the given order; empty if
+    /// none was.
+    at_floor: &'a [bool],
 }
 
 impl<'a> Trace<'a> {
@@ -139,7 +80,8 @@ impl<'a> Trace<'a> {
         if u32::try_from(count).is_err() {
             return Err(TraceError::TooLong { points: count });
         }
-        let mut trace = Self { axis, levels, first: 0, count, is_reversed: false };
+        let mut trace =
+            Self { axis, levels, first: 0, count, is_reversed: false, unit: TraceUnit::Db, at_floor: &[] };
         trace.is_reversed = count > 1 && trace.nm(1) < trace.nm(0);
         trace.check_order()?;
         Ok(trace)
@@ -151,6 +93,31 @@ impl<'a> Trace<'a> {
     /// See [`Trace::new`].
     pub fn listed(wavelengths_nm: &'a [f64], levels_db: &'a [f64]) -> Result<Self, TraceError> {
         Self::new(AxisNm::Listed(wavelengths_nm), LevelsDb::Double(levels_db))
+    }
+
+    /// The same trace with levels in this unit.
+    #[must_use]
+    pub fn in_unit(self, unit: TraceUnit) -> Self {
+        Self { unit, ..self }
+    }
+
+    /// The same wavelengths with levels that were computed from this trace, and perhaps from others.
+    ///
+    /// # Errors
+    /// There are more or fewer levels than samples.
+    pub fn with_levels<'b>(self, levels: &'b Derived) -> Result<Trace<'b>, TraceError>
+    where
+        'a: 'b,
+    {
+        Ok(Trace::derived(self.axis, levels)?.in_unit(self.unit))
+    }
+
+    /// A trace of levels that were computed from other traces.
+    ///
+    /// # Errors
+    /// See [`Trace::new`].
+    pub fn derived(axis: AxisNm<'a>, levels: &'a Derived) -> Result<Self, TraceError> {
+        Ok(Self { at_floor: &levels.at_floor, ..Self::new(axis, LevelsDb::Single(&levels.levels_db))? })
     }
 
     fn check_order(&self) -> Result<(), TraceError> {
@@ -190,6 +157,34 @@ impl<'a> Trace<'a> {
     #[must_use]
     pub fn is_reversed(&self) -> bool {
         self.is_reversed
+    }
+
+    /// The unit of the levels.
+    #[must_use]
+    pub fn unit(&self) -> TraceUnit {
+        self.unit
+    }
+
+    /// Whether a sample was computed from a sample at a floor. The device may be anywhere below it.
+    #[must_use]
+    pub fn is_marked(&self, index: usize) -> bool {
+        !self.at_floor.is_empty()
+            && self.place(index).is_some_and(|place| self.at_floor.get(place) == Some(&true))
+    }
+
+    /// Whether any usable sample is marked.
+    #[must_use]
+    pub fn has_marks(&self) -> bool {
+        !self.at_floor.is_empty() && self.usable().any(|(index, ..)| self.is_marked(index))
+    }
+
+    /// Whether the level at a wavelength rests on a sample that is marked, or at the floor.
+    #[must_use]
+    pub fn is_at_floor_at(&self, nm: f64, floor: Floor) -> bool {
+        let after = self.index_from(nm - 1e-6);
+        let is_after = (self.nm(after) - nm).abs() <= 1e-6;
+        let before = after.checked_sub(1).filter(|_| !is_after);
+        [Some(after), before].into_iter().flatten().any(|index| floor.holds(self, index))
     }
 
     /// The place of a sample in the given order.
@@ -338,18 +333,5 @@ impl<'a> Trace<'a> {
             before_db + (here_db - before_db) * (nm - before_nm) / (here_nm - before_nm)
         };
         level.is_finite().then_some(level)
-    }
-}
-
-/// The unit that a number may be in which is no wavelength in nm.
-pub(super) fn unit_hint(nm: f64) -> &'static str {
-    match nm {
-        0.3e-6..5e-6 => "; it looks like metres",
-        0.3..5.0 => "; it looks like micrometres",
-        60.0..300.0 => "; it looks like a frequency in THz",
-        6e4..3e5 => "; it looks like a frequency in GHz, or like picometres",
-        3e5..5e6 => "; it looks like picometres",
-        6e13..1e15 => "; it looks like a frequency in Hz",
-        _ => "",
     }
 }

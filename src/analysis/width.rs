@@ -16,7 +16,7 @@ pub enum Crossing {
     At(f64),
     /// Nowhere up to the end of the trace, at this wavelength, nm.
     NotBefore(f64),
-    /// Where samples have no value, beyond this wavelength, nm.
+    /// Where samples have no value, or may be lower than their level, beyond this wavelength, nm.
     InGap(f64),
 }
 
@@ -128,11 +128,16 @@ fn first(
     let mut before: Option<(f64, f64)> = None;
     let mut end_nm = f64::NAN;
     let mut is_behind_gap = false;
-    let samples = samples.map(|index| (trace.nm(index), trace.db(index)));
-    for (nm, level) in from.into_iter().chain(samples) {
+    let samples = samples.map(|index| (trace.nm(index), trace.db(index), trace.is_marked(index)));
+    let from = from.map(|(nm, level)| (nm, level, false));
+    for (nm, level, is_marked) in from.into_iter().chain(samples) {
         if !level.is_finite() {
             is_behind_gap = true;
             continue;
+        }
+        // The device may be below the level here.
+        if is_marked && level > level_db {
+            return Crossing::InGap(before.map_or(nm, |(before_nm, _)| before_nm));
         }
         let inside = kind.sign() * (level - level_db);
         if inside <= 0.0 {
@@ -223,7 +228,7 @@ pub(super) fn width_of_peak(
 ) -> Result<(f64, f64), LeastWidth> {
     if let Some(floor_db) = floor.level_db.filter(|_| floor.touches(level_db)) {
         let nm = crossings_from(trace, origin, floor_db, Kind::Peak).reach_nm();
-        return Err(LeastWidth { nm, reason: not_above_floor(level_db, floor_db) });
+        return Err(LeastWidth { nm, reason: not_above_floor(level_db, floor_db, floor) });
     }
     let crossings = crossings_from(trace, origin, level_db, Kind::Peak);
     crossings.both_nm().ok_or_else(|| LeastWidth {
@@ -244,7 +249,7 @@ pub fn notch_width(trace: &Trace<'_>, dip: &Extremum, x_db: f64, floor: Floor) -
         && floor.touches(dip.level_db)
         && floor.touches(level_db)
     {
-        let reason = not_above_floor(level_db, floor_db);
+        let reason = not_above_floor(level_db, floor_db, floor);
         let above = |index: &usize| trace.db(*index) > floor_db;
         let lower = (0..dip.index).rev().find(above);
         let upper = (dip.index..trace.len()).find(above);
@@ -272,17 +277,18 @@ pub fn notch_width(trace: &Trace<'_>, dip: &Extremum, x_db: f64, floor: Floor) -
     }
 }
 
-fn not_above_floor(level_db: f64, floor_db: f64) -> String {
-    let [level, floor] = [level_db, floor_db].map(|db| quantity(db, None, "dB"));
+fn not_above_floor(level_db: f64, floor_db: f64, floor: Floor) -> String {
+    let [level, floor] = [level_db, floor_db].map(|db| floor.quantity(db));
     format!("the level {level} is not above the floor, {floor}")
 }
 
 /// Why there are no two crossings.
 fn not_crossed(trace: &Trace<'_>, crossings: Crossings, level_db: f64) -> String {
-    let level = quantity(level_db, None, "dB");
+    let level = quantity(level_db, None, trace.unit().symbol());
     let side = match (crossings.lower, crossings.upper) {
         (Crossing::InGap(nm), _) | (_, Crossing::InGap(nm)) => {
-            return format!("the level {level} is crossed beside {nm} nm, where samples have no value");
+            let what = if trace.has_marks() { "are at the floor or have no value" } else { "have no value" };
+            return format!("the level {level} is crossed beside {nm} nm, where samples {what}");
         }
         (Crossing::NotBefore(_), Crossing::NotBefore(_)) => "on both sides",
         (Crossing::NotBefore(_), Crossing::At(_)) => "towards shorter wavelengths",

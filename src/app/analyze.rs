@@ -15,7 +15,7 @@ use crate::analysis::loss::outside_band;
 use crate::analysis::request::{Analysis, Request, Wanted, analyze as figures_of};
 use crate::analysis::resonance::Topology;
 use crate::analysis::several::moving_mean;
-use crate::analysis::{AxisNm, LevelsDb, Trace};
+use crate::analysis::{AxisNm, Trace};
 use crate::cli::{AnalyzeArgs, GridArg, LinesArg, TopologyArg};
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
@@ -43,7 +43,8 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<(), Failure
     let shown = args.file.display().to_string();
     let wrong = |why: String| Failure::new(ExitCode::Usage, format!("`{shown}`: {why}"));
     let axis = AxisNm::Listed(columns.wavelengths_nm());
-    let mut analysis = of_trace(args, &request, axis, columns.levels()).map_err(wrong)?;
+    let trace = Trace::new(axis, columns.levels()).map_err(|error| wrong(error.to_string()))?;
+    let mut analysis = of_trace(args, &request, &trace.in_unit(columns.trace_unit())).map_err(wrong)?;
     columns.warn(&mut analysis);
     if args.json {
         let (file, column) = (shown, columns.column());
@@ -54,17 +55,12 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<(), Failure
 }
 
 /// The figures of one trace, whose levels are smoothed before if that is asked for.
-fn of_trace(
-    args: &AnalyzeArgs,
-    request: &Request,
-    axis: AxisNm<'_>,
-    levels: LevelsDb<'_>,
-) -> Result<Analysis, String> {
-    let raw = Trace::new(axis, levels).map_err(|error| error.to_string())?;
-    let smooth = smoothed(args, &raw)?;
+fn of_trace(args: &AnalyzeArgs, request: &Request, raw: &Trace<'_>) -> Result<Analysis, String> {
+    let floor = Floor::of(raw, request.floor_db);
+    let smooth = args.smooth.map(|samples| moving_mean(raw, samples, floor)).transpose()?;
     let trace = match &smooth {
-        Some(smooth) => Trace::new(axis, LevelsDb::Single(smooth)).map_err(|error| error.to_string())?,
-        None => raw,
+        Some(smooth) => raw.with_levels(smooth).map_err(|error| error.to_string())?,
+        None => *raw,
     };
     let mut analysis = figures_of(&trace, request).map_err(|error| error.to_string())?;
     if let Some(grid) = args.channels {
@@ -102,17 +98,6 @@ pub(super) fn kind(lines: LinesArg) -> Kind {
         LinesArg::Dips => Kind::Dip,
         LinesArg::Peaks => Kind::Peak,
     }
-}
-
-/// The moving mean of the levels in the order of the trace, if it is asked for.
-fn smoothed(args: &AnalyzeArgs, trace: &Trace<'_>) -> Result<Option<Vec<f32>>, String> {
-    let Some(samples) = args.smooth else { return Ok(None) };
-    let mut smooth = moving_mean(trace, samples)?;
-    // The mean is in the order of rising wavelength.
-    if trace.is_reversed() {
-        smooth.reverse();
-    }
-    Ok(Some(smooth))
 }
 
 fn smoothing(args: &AnalyzeArgs) -> Option<String> {

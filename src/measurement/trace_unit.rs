@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The unit of the values of a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum TraceUnit {
     /// A ratio, in decibels.
+    #[default]
     #[serde(rename = "dB")]
     Db,
     /// A power, in decibels relative to one milliwatt.
@@ -61,6 +62,12 @@ impl TraceUnit {
             Self::Dbm => Loss::RelativeToMilliwatt,
             Self::Dbma => Loss::Unknown,
         }
+    }
+
+    /// Whether the levels are ratios.
+    #[must_use]
+    pub fn is_ratio(&self) -> bool {
+        *self == Self::Db
     }
 
     /// The unit of levels in this unit minus levels in another one.

@@ -108,7 +108,8 @@ struct GivenFields {
     length_um: Option<f64>,
     /// How a ring is coupled: for intrinsic and coupling Q.
     topology: Option<Topology>,
-    /// The lowest level that the detector can show, dB. Default: the lowest value, if at least three samples have it.
+    /// The lowest level that the detector can show, in the unit of the traces. Default: the lowest value, if at least three
+    /// samples have it.
     floor_db: Option<f64>,
     /// The level from which the detector is saturated, dB.
     saturation_db: Option<f64>,

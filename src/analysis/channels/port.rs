@@ -3,7 +3,7 @@
 use super::grid::Channel;
 use crate::analysis::Bound;
 use crate::analysis::figure::Figure;
-use crate::analysis::floor::{Floor, touching};
+use crate::analysis::floor::Floor;
 use crate::analysis::registry as define;
 use crate::analysis::registry::Definition;
 use crate::analysis::trace::Trace;
@@ -23,9 +23,13 @@ struct InWindow {
     highest_nm: f64,
     /// The highest raw sample of the window.
     highest_index: usize,
+    /// Whether the device may be lower than the lowest transmission, because a sample is at the floor.
+    is_lowest_at_floor: bool,
+    /// The same for the highest transmission.
+    is_highest_at_floor: bool,
 }
 
-fn in_window(trace: &Trace<'_>, channel: &Channel) -> Result<InWindow, String> {
+fn in_window(trace: &Trace<'_>, channel: &Channel, floor: Floor) -> Result<InWindow, String> {
     let Channel { from_nm, to_nm, name, .. } = channel;
     if *from_nm < trace.first_nm() - 1e-6 || *to_nm > trace.last_nm() + 1e-6 {
         return Err(format!(
@@ -65,7 +69,17 @@ fn in_window(trace: &Trace<'_>, channel: &Channel) -> Result<InWindow, String> {
         ));
     };
     let (lowest_nm, highest_nm) = (trace.nm(lowest_index), trace.nm(highest_index));
-    let mut seen = InWindow { lowest_db, lowest_nm, highest_db, highest_nm, highest_index };
+    let is_highest_at_floor = floor.holds(trace, highest_index);
+    let has_marks = trace.part(trace.indices(*from_nm, *to_nm)).has_marks();
+    let mut seen = InWindow {
+        lowest_db,
+        lowest_nm,
+        highest_db,
+        highest_nm,
+        highest_index,
+        is_lowest_at_floor: false,
+        is_highest_at_floor,
+    };
     for nm in [*from_nm, *to_nm] {
         if let Some(level) = trace.at_nm(nm) {
             if level < seen.lowest_db {
@@ -73,16 +87,19 @@ fn in_window(trace: &Trace<'_>, channel: &Channel) -> Result<InWindow, String> {
             }
             if level > seen.highest_db {
                 (seen.highest_db, seen.highest_nm) = (level, nm);
+                seen.is_highest_at_floor = trace.is_at_floor_at(nm, Floor::default()) || floor.touches(level);
             }
         }
     }
+    seen.is_lowest_at_floor = has_marks || floor.touches(seen.lowest_db);
     Ok(seen)
 }
 
 /// The channel that a port belongs to: the one in whose window its lowest transmission is highest.
 #[must_use]
 pub fn nearest_channel(trace: &Trace<'_>, channels: &[Channel]) -> Option<usize> {
-    let lowest = |channel: &Channel| in_window(trace, channel).ok().map(|seen| seen.lowest_db);
+    let lowest =
+        |channel: &Channel| in_window(trace, channel, Floor::default()).ok().map(|seen| seen.lowest_db);
     let places = channels.iter().enumerate().filter_map(|(place, channel)| Some((place, lowest(channel)?)));
     places.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(place, _)| place)
 }
@@ -102,7 +119,7 @@ pub fn port(
     floor: Floor,
 ) -> Vec<Figure> {
     let Some(channel) = channels.get(own) else { return Vec::new() };
-    let mut figures = match in_window(trace, channel) {
+    let mut figures = match in_window(trace, channel, floor) {
         Ok(seen) => {
             let mut figures = loss(trace, channel, &seen, floor);
             figures.extend(shape(trace, channel, &seen, levels_db, floor));
@@ -145,15 +162,18 @@ pub fn port(
 
 fn loss(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, floor: Floor) -> Vec<Figure> {
     let center = trace.at_nm(channel.center_nm).ok_or("a sample beside the centre has no finite value");
-    let at_floor = touching(seen.lowest_db, floor, Bound::AtLeast);
+    let at_least = |is_at_floor: bool| is_at_floor.then_some(Bound::AtLeast);
+    let at_floor = at_least(seen.is_lowest_at_floor);
+    let is_center_at_floor =
+        |level: f64| floor.touches(level) || trace.is_at_floor_at(channel.center_nm, Floor::default());
     vec![
         Figure::from_result(
             &define::INSERTION_LOSS_CENTER,
             center.map(|level| -level).map_err(str::to_owned),
         )
-        .bounded(center.ok().and_then(|level| touching(level, floor, Bound::AtLeast))),
+        .bounded(at_least(center.is_ok_and(is_center_at_floor))),
         Figure::measured(&define::INSERTION_LOSS_MIN, -seen.highest_db)
-            .bounded(touching(seen.highest_db, floor, Bound::AtLeast))
+            .bounded(at_least(seen.is_highest_at_floor))
             .noted(format!("at {}", quantity(seen.highest_nm, None, "nm"))),
         Figure::measured(&define::INSERTION_LOSS_MAX, -seen.lowest_db)
             .bounded(at_floor)
@@ -200,7 +220,7 @@ fn shape(
 fn defined(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, level_db: f64, floor: Floor) -> Figure {
     let (definition, at) = (&define::DEFINED_BANDWIDTH, Some(level_db));
     let reference =
-        format!("reference level: {}, the highest of the window", quantity(seen.highest_db, None, "dB"));
+        format!("reference level: {}, the highest of the window", floor.quantity(seen.highest_db));
     let level = seen.highest_db - level_db;
     let Some(center) = Origin::at_nm(trace, channel.center_nm) else {
         return Figure::missing_at(definition, at, "a sample beside the centre has no finite value");
@@ -208,8 +228,8 @@ fn defined(trace: &Trace<'_>, channel: &Channel, seen: &InWindow, level_db: f64,
     if center.level_db <= level {
         let reason = format!(
             "the centre of the channel, {}, is not above the level {}",
-            quantity(center.level_db, None, "dB"),
-            quantity(level, None, "dB")
+            floor.quantity(center.level_db),
+            floor.quantity(level)
         );
         return Figure::missing_at(definition, at, reason).noted(reference);
     }
@@ -232,7 +252,7 @@ fn isolation(
     floor: Floor,
 ) -> Vec<Figure> {
     let others = (0..channels.len()).filter(|other| *other != own);
-    let against = |other: usize| in_window(trace, &channels[other]).map(|theirs| (other, theirs));
+    let against = |other: usize| in_window(trace, &channels[other], floor).map(|theirs| (other, theirs));
     let found: Result<Vec<(usize, InWindow)>, String> = others.map(against).collect();
     let definitions =
         [&define::ISOLATION_ADJACENT, &define::ISOLATION_NON_ADJACENT, &define::CROSSTALK_CUMULATIVE];
@@ -256,7 +276,7 @@ fn isolation(
     };
     // The device may be lower than a level at the floor. In its own window that makes an isolation smaller, in another larger.
     let measured = |definition: &Definition, value: f64, other_at_floor: bool| match (
-        floor.touches(seen.lowest_db),
+        seen.is_lowest_at_floor,
         other_at_floor,
     ) {
         (true, true) => Figure::missing(definition, "the trace is at the floor in both windows"),
@@ -267,7 +287,7 @@ fn isolation(
     let figure = |definition: &Definition, worst: Option<&(usize, InWindow)>| {
         worst.map(|(other, theirs)| {
             let value = seen.lowest_db - theirs.highest_db;
-            measured(definition, value, floor.touches(theirs.highest_db)).noted(format!(
+            measured(definition, value, theirs.is_highest_at_floor).noted(format!(
                 "against channel {}, at {}",
                 channels[*other].name,
                 quantity(theirs.highest_nm, None, "nm")
@@ -275,7 +295,7 @@ fn isolation(
         })
     };
     let sum: f64 = found.iter().map(|(_, theirs)| power_from_db(theirs.highest_db - seen.lowest_db)).sum();
-    let is_any_at_floor = found.iter().any(|(_, theirs)| floor.touches(theirs.highest_db));
+    let is_any_at_floor = found.iter().any(|(_, theirs)| theirs.is_highest_at_floor);
     let mut figures = Vec::new();
     figures.extend(figure(definitions[0], worst(&|other| other.abs_diff(own) == 1)));
     figures.extend(figure(definitions[1], worst(&|other| other.abs_diff(own) > 1)));

@@ -38,6 +38,10 @@ Each figure has a name with its unit, a value, a window and a definition. A figu
 - If no prominence is given, lines below the first tenfold drop of power, in the order of power, count as noise. A warning names their number.
 - Resonances are dips or peaks as stated. Without a statement they are the kind that is asked for, or the narrower kind.
 - A fit needs at least five samples within the FWHM. Otherwise FWHM and Q are not measured, and their bounds are given.
+- A mean of traces, a difference and a moving mean keep the mark of the floor. Where one of their traces is at its floor, the result is a
+  bound. `floor_db` is the floor of the measured traces. Where the trace that is subtracted is at its floor, the difference has no value.
+- Levels (`mean_db`, `dip_db`, `peak_db`, `floor_db`) have the unit of their trace: dBm for powers, dBmA for photocurrents. Differences of
+  levels are in dB.
 - Figures of several traces need a recipe: a fit over a loop, cut-back, the difference to a reference waveguide, and the mean of
   several sweeps in linear power. [Figures and verdicts in recipes](acceptance.md) describes them.
 - The analysis smooths nothing by itself. A moving mean is an explicit step, which the result names.

@@ -51,6 +51,7 @@ pub fn analyze(trace: &Trace<'_>, request: &Request) -> Result<Analysis, TraceEr
         strongest_dip: lines.strongest(Kind::Dip),
         strongest_peak: lines.strongest(Kind::Peak),
         floor_db: floor.level_db,
+        unit: trace.unit(),
     };
     Ok(Analysis { figures, port: None, settings, warnings: warnings(trace, &part, request, &lines) })
 }

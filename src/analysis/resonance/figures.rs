@@ -11,7 +11,6 @@ use crate::analysis::floor::Floor;
 use crate::analysis::registry as define;
 use crate::analysis::registry::Definition;
 use crate::analysis::units::db_from_power;
-use crate::shown::quantity;
 
 /// How a ring is coupled. Intrinsic and coupling Q need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,7 +64,8 @@ fn fitted(line: &Line, kind: Kind, floor: Floor, topology: Option<Topology>) -> 
     ];
     if kind == Kind::Dip {
         let extinction_db = db_from_power(line.base_power) - line.lowest_db;
-        let bound = (floor.touches(line.lowest_db) || line.is_beside_gap).then_some(Bound::AtLeast);
+        let is_lower = line.is_at_floor(floor) || line.is_beside_gap;
+        let bound = is_lower.then_some(Bound::AtLeast);
         figures.push(Figure::measured(&define::EXTINCTION, extinction_db).bounded(bound));
     }
     figures.push(Figure::measured(&define::FIT_RESIDUAL, line.residual));
@@ -84,6 +84,13 @@ fn fitted(line: &Line, kind: Kind, floor: Floor, topology: Option<Topology>) -> 
         figure
     };
     figures.into_iter().map(finish).collect()
+}
+
+impl Line {
+    /// Whether the device may be lower than the lowest sample.
+    fn is_at_floor(&self, floor: Floor) -> bool {
+        self.has_marks || floor.touches(self.lowest_db)
+    }
 }
 
 fn q_loaded(line: &Line) -> Estimate {
@@ -106,8 +113,8 @@ fn coupling(line: &Line, kind: Kind, floor: Floor, topology: Topology, loaded: E
     if line.splitting_nm.is_some() {
         return missing("the line is a doublet".to_owned());
     }
-    if floor.touches(line.lowest_db) {
-        return missing(format!("the dip is at the floor ({})", quantity(line.lowest_db, None, "dB")));
+    if line.is_at_floor(floor) {
+        return missing(format!("the dip is at the floor ({})", floor.quantity(line.lowest_db)));
     }
     let lowest = 1.0 - line.strength.value;
     if lowest <= line.strength.error || lowest <= 0.0 {

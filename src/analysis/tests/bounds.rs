@@ -1,10 +1,11 @@
 //! Figures that rest on the floor, on few samples or on the end of the trace are bounds, and are shown so.
 
-use super::support::{Owned, named, reason, values};
-use crate::analysis::Bound;
+use super::support::{Owned, named, reason, values, wanted};
 use crate::analysis::floor::Floor;
-use crate::analysis::request::Request;
+use crate::analysis::request::{Analysis, Request, analyze};
 use crate::analysis::resonance::Topology;
+use crate::analysis::several::{Average, Derived, difference, moving_mean};
+use crate::analysis::{AxisNm, Bound, Trace};
 
 fn dip(depth: f64, fwhm_nm: f64) -> impl Fn(f64) -> f64 {
     move |nm| 1.0 - depth / (1.0 + (2.0 * (nm - 1550.0) / fwhm_nm).powi(2))
@@ -128,4 +129,85 @@ fn a_rippled_top_reports_the_outermost_crossing_too() {
     let found = Owned::sampled(1540.0, 1560.0, 10.0, level).analyze("bandwidth@3", Request::default());
     let (first, outer) = (values(&found, "bandwidth_3db_nm")[0], values(&found, "bandwidth_3db_outer_nm")[0]);
     assert!((outer - 10.0).abs() < 0.05 && first < 9.0, "{first} {outer}");
+}
+
+/// The levels as a trace, with the marks of the samples at the floor.
+fn derived(nm: &[f64], levels: &Derived, figures: &str, request: Request) -> Analysis {
+    let trace = Trace::derived(AxisNm::Listed(nm), levels).unwrap();
+    analyze(&trace, &Request { wanted: wanted(figures), ..request }).unwrap()
+}
+
+fn bounds(found: &Analysis, expected: &[(&str, Option<Bound>)]) {
+    for (name, bound) in expected {
+        let figure = named(found, name)[0];
+        assert!(figure.value.is_some() && figure.bound == *bound, "{figure:?}");
+    }
+}
+
+const BELOW: [(&str, Option<Bound>); 8] = [
+    ("dip_db", Some(Bound::AtMost)),
+    ("prominence_db", Some(Bound::AtLeast)),
+    ("extinction_db", Some(Bound::AtLeast)),
+    ("insertion_loss_max_db", Some(Bound::AtLeast)),
+    ("insertion_loss_mean_db", Some(Bound::AtLeast)),
+    ("mean_db", Some(Bound::AtMost)),
+    ("ripple_db", Some(Bound::AtLeast)),
+    ("insertion_loss_min_db", None),
+];
+
+#[test]
+fn what_is_computed_from_a_sample_at_the_floor_is_a_bound() {
+    let deep = || Owned::sampled(1549.0, 1551.0, 1.0, dip(0.999_99, 0.1));
+    let (dark, free) = (clipped(deep(), -30.0), deep());
+    let floor = Floor::of(&dark.trace(), None);
+    // The noise of a sweep, and the slope of a reference: no three samples are equal any more.
+    let mut average = Average::default();
+    average.add(&dark.trace(), floor).unwrap();
+    average.add(&free.trace(), Floor::default()).unwrap();
+    let mean = average.finish();
+    let sloped = Owned { db: free.nm.iter().map(|nm| 1549.0 - nm).collect(), nm: free.nm.clone() };
+    let (apart, _) = difference((&dark.trace(), floor), (&sloped.trace(), Floor::default()));
+    let smooth = moving_mean(&dark.trace(), 3, floor).unwrap();
+    for levels in [&mean, &apart, &smooth] {
+        let found = derived(&dark.nm, levels, "dips,q,loss,loss@1550", Request::default());
+        bounds(&found, &BELOW);
+        bounds(&found, &[("insertion_loss_db", Some(Bound::AtLeast)), ("q_loaded", None)]);
+    }
+    // Where no sample was at the floor, nothing is a bound.
+    let mut average = Average::default();
+    average.add(&free.trace(), Floor::default()).unwrap();
+    let found = derived(&free.nm, &average.finish(), "dips,q,loss", Request::default());
+    assert!(found.figures.iter().all(|figure| figure.bound.is_none()), "{:#?}", found.figures);
+}
+
+#[test]
+fn a_width_whose_level_is_crossed_at_the_floor_of_a_trace_is_not_measured() {
+    let filter = Owned::sampled(1540.0, 1560.0, 10.0, |nm| 10f64.powf(-((nm - 1550.0) / 5.0).powi(2)));
+    let dark = clipped(filter, -20.0);
+    let floor = Floor::of(&dark.trace(), None);
+    // The reference makes the floor of the difference slope from −20 to −10 dB.
+    let sloped = Owned { db: dark.nm.iter().map(|nm| -0.5 * (nm - 1540.0)).collect(), nm: dark.nm.clone() };
+    let (apart, _) = difference((&dark.trace(), floor), (&sloped.trace(), Floor::default()));
+    let found = derived(&dark.nm, &apart, "bandwidth@3,bandwidth@20", Request::default());
+    assert_eq!(named(&found, "bandwidth_3db_nm")[0].bound, None);
+    let wide = named(&found, "bandwidth_20db_nm")[0];
+    assert!(wide.not_measured.as_ref().unwrap().contains("are at the floor or have no value"), "{wide:?}");
+    // 20 dB below its top the filter is not above the floor on the right: its floor begins at 1557.07 nm.
+    let least = wide.bound_value.unwrap();
+    assert!(wide.bound == Some(Bound::AtLeast) && (12.0..15.0).contains(&least), "{wide:?}");
+}
+
+#[test]
+fn a_reference_at_its_floor_gives_no_difference() {
+    let flat = Owned::sampled(1549.0, 1551.0, 10.0, |_| 0.1);
+    let mut reference = flat.clone();
+    reference.db[50..60].fill(-60.0);
+    let floor = Floor::of(&reference.trace(), None);
+    let (apart, dark) = difference((&flat.trace(), Floor::default()), (&reference.trace(), floor));
+    assert_eq!((dark, apart.at_floor.len()), (10, 0));
+    let found = derived(&flat.nm, &apart, "loss", Request::default());
+    bounds(
+        &found,
+        &[("insertion_loss_min_db", Some(Bound::AtMost)), ("insertion_loss_max_db", Some(Bound::AtLeast))],
+    );
 }

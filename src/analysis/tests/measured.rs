@@ -2,6 +2,7 @@
 
 use super::support::{Owned, named, spectrum, values};
 use crate::analysis::extrema::Search;
+use crate::analysis::floor::Floor;
 use crate::analysis::request::{Analysis, Request};
 use crate::analysis::several::moving_mean;
 
@@ -103,7 +104,7 @@ fn noise_that_counts_as_peaks_gives_no_free_spectral_range() {
 #[test]
 fn the_band_of_a_smoothed_loopback_has_the_values_of_its_description() {
     let Some(loopback) = spectrum("gc_loopback_te1550.csv") else { return };
-    let smooth = moving_mean(&loopback.trace(), 101).unwrap();
+    let smooth = moving_mean(&loopback.trace(), 101, Floor::default()).unwrap().levels_db;
     let smooth = Owned { nm: loopback.nm, db: smooth.into_iter().map(f64::from).collect() };
     let found = smooth.analyze("loss,bandwidth@3", Request::default());
     let lowest = named(&found, "insertion_loss_min_db")[0];

@@ -1,6 +1,7 @@
 //! Fits over values, and arithmetic of traces.
 
 use super::support::Owned;
+use crate::analysis::floor::Floor;
 use crate::analysis::several::{Average, cut_back, difference, moving_mean, polynomial, resample, slope};
 
 #[test]
@@ -71,15 +72,15 @@ fn an_average_needs_the_same_wavelengths_and_not_only_as_many() {
         (1540.0, 1549.0, 10.0, false),
     ] {
         let mut average = Average::default();
-        average.add(&flat(1540.0, 1550.0, 10.0).trace()).unwrap();
-        let added = average.add(&flat(from_nm, to_nm, step_pm).trace());
+        average.add(&flat(1540.0, 1550.0, 10.0).trace(), Floor::default()).unwrap();
+        let added = average.add(&flat(from_nm, to_nm, step_pm).trace(), Floor::default());
         assert_eq!(added.is_ok(), is_same, "{from_nm} to {to_nm} nm by {step_pm} pm: {added:?}");
         assert_eq!(average.sweeps(), if is_same { 2 } else { 1 });
     }
     let mut average = Average::default();
-    average.add(&flat(1540.0, 1550.0, 10.0).trace()).unwrap();
+    average.add(&flat(1540.0, 1550.0, 10.0).trace(), Floor::default()).unwrap();
     assert_eq!(
-        average.add(&flat(1550.0, 1560.0, 10.0).trace()).unwrap_err(),
+        average.add(&flat(1550.0, 1560.0, 10.0).trace(), Floor::default()).unwrap_err(),
         "the sweep (1550.0000 to 1560.0000 nm, 1001 samples) has other wavelengths than the sweep before \
          (1540.0000 to 1550.0000 nm, 1001 samples): an average needs the same ones"
     );
@@ -90,7 +91,10 @@ fn traces_are_subtracted_averaged_resampled_and_smoothed() {
     let level = |nm: f64| 10f64.powf((-3.0 - 0.1 * (nm - 1550.0)) / 10.0);
     let device = Owned::sampled(1550.0, 1551.0, 10.0, level);
     let reference = Owned::sampled(1550.2, 1551.5, 7.0, |nm| level(nm) * 10.0);
-    let subtracted = difference(&device.trace(), &reference.trace());
+    let no_floor = Floor::default();
+    let (subtracted, dark) = difference((&device.trace(), no_floor), (&reference.trace(), no_floor));
+    assert!(dark == 0 && subtracted.at_floor.is_empty());
+    let subtracted = subtracted.levels_db;
     assert!(subtracted[0].is_nan() && subtracted[25..].iter().all(|level| (level + 10.0).abs() < 1e-5));
     let grid = resample(&device.trace(), 1549.99, 5.0, 5);
     assert!(grid[..2].iter().all(|level| level.is_nan()) && (grid[3] + 3.0005).abs() < 1e-4, "{grid:?}");
@@ -98,21 +102,21 @@ fn traces_are_subtracted_averaged_resampled_and_smoothed() {
     // The mean of 1 and 3 in linear power is 2.
     let sweep = |power: f64| Owned::sampled(1550.0, 1550.1, 10.0, move |_| power);
     let mut average = Average::default();
-    average.add(&sweep(1.0).trace()).unwrap();
-    average.add(&sweep(3.0).trace()).unwrap();
-    assert!(average.add(&device.trace()).unwrap_err().contains("other wavelengths"));
+    average.add(&sweep(1.0).trace(), Floor::default()).unwrap();
+    average.add(&sweep(3.0).trace(), Floor::default()).unwrap();
+    assert!(average.add(&device.trace(), Floor::default()).unwrap_err().contains("other wavelengths"));
     assert_eq!(average.sweeps(), 2);
-    assert!(average.finish().iter().all(|level| (level - 3.0103).abs() < 1e-4));
+    assert!(average.finish().levels_db.iter().all(|level| (level - 3.0103).abs() < 1e-4));
 
     let mut peaked = sweep(1.0);
     peaked.db[5] = 3.0;
     peaked.db[0] = f64::NAN;
-    let smooth = moving_mean(&peaked.trace(), 3).unwrap();
+    let smooth = moving_mean(&peaked.trace(), 3, no_floor).unwrap().levels_db;
     let expected = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0];
     assert!(smooth[0].is_nan());
     assert!(
         smooth[1..].iter().zip(expected).all(|(level, expected)| (level - expected).abs() < 1e-6),
         "{smooth:?}"
     );
-    assert!(moving_mean(&peaked.trace(), 4).is_err() && moving_mean(&peaked.trace(), 0).is_err());
+    assert!([0, 4].iter().all(|samples| moving_mean(&peaked.trace(), *samples, no_floor).is_err()));
 }

@@ -4,11 +4,17 @@ use super::support::Owned;
 use crate::analysis::registry as define;
 use crate::analysis::request::Request;
 use crate::analysis::task::{AskError, Task, asked};
+use crate::analysis::{AxisNm, LevelsDb, Trace};
 
 fn task(names: &[&str]) -> Task {
     let asked = names.iter().map(|name| asked(name).unwrap()).collect();
     let request = Request { length_um: Some(62.8), ..Request::default() };
     Task { request, asked, ..Task::default() }
+}
+
+fn trace(start_nm: f64, step_pm: f64, levels: &[f32]) -> Trace<'_> {
+    let axis = AxisNm::Regular { start_nm, step_pm, points: levels.len() };
+    Trace::new(axis, LevelsDb::Single(levels)).unwrap()
 }
 
 /// A comb of Lorentzian dips, as single precision levels with start and step.
@@ -39,7 +45,7 @@ fn every_figure_of_one_trace_is_answered_under_its_own_name_alone() {
     ];
     for definition in define::all().filter(alone) {
         let name = definition.name_at(Some(3.0));
-        let analysis = task(&[&name]).figures_of(start_nm, step_pm, &levels).unwrap();
+        let analysis = task(&[&name]).figures_of(&trace(start_nm, step_pm, &levels)).unwrap();
         let found = analysis.figures.iter().map(|figure| figure.name.as_str());
         let is_rare = rare.contains(&name.as_str());
         assert!(found.clone().all(|found| found == name), "{name}: {:?}", found.collect::<Vec<_>>());
@@ -50,13 +56,13 @@ fn every_figure_of_one_trace_is_answered_under_its_own_name_alone() {
 #[test]
 fn a_group_has_its_figures_and_smoothing_is_applied_before() {
     let (start_nm, step_pm, levels) = comb();
-    let analysis = task(&["dips"]).figures_of(start_nm, step_pm, &levels).unwrap();
+    let analysis = task(&["dips"]).figures_of(&trace(start_nm, step_pm, &levels)).unwrap();
     for name in ["dip_nm", "dip_db", "prominence_db"] {
         assert_eq!(analysis.figures.iter().filter(|figure| figure.name == name).count(), 5, "{name}");
     }
     assert_eq!(task(&["dips"]).names(), ["dip_db", "dip_nm", "prominence_db"]);
     let depth = |task: &Task| {
-        let analysis = task.figures_of(start_nm, step_pm, &levels).unwrap();
+        let analysis = task.figures_of(&trace(start_nm, step_pm, &levels)).unwrap();
         analysis.figures.iter().find(|figure| figure.name == "prominence_db").and_then(|figure| figure.value)
     };
     let smooth = Task { smooth_samples: Some(21), ..task(&["dips"]) };

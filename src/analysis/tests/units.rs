@@ -1,7 +1,7 @@
 //! What the unit of the levels means for the figures.
 
-use super::support::Owned;
-use crate::analysis::request::Request;
+use super::support::{Owned, named, wanted};
+use crate::analysis::request::{Request, analyze};
 use crate::measurement::TraceUnit;
 
 #[test]
@@ -26,5 +26,26 @@ fn a_photocurrent_has_no_insertion_loss_and_a_power_only_one_relative_to_0_dbm()
         let told = found.warnings.first();
         assert!(warning.is_none_or(|warning| told.is_some_and(|told| told.contains(warning))), "{told:?}");
         assert_eq!(warning.is_none(), told.is_none());
+    }
+}
+
+#[test]
+fn levels_of_powers_are_in_dbm_and_their_differences_in_db() {
+    let trace = Owned::sampled(1549.0, 1551.0, 1.0, |nm| 0.5 - 0.4 / (1.0 + (20.0 * (nm - 1550.0)).powi(2)));
+    let request = Request {
+        wanted: wanted("loss,dips,peaks,quality,q,bandwidth@30"),
+        floor_db: Some(-50.0),
+        ..Request::default()
+    };
+    for (unit, symbol) in [(TraceUnit::Db, "dB"), (TraceUnit::Dbm, "dBm"), (TraceUnit::Dbma, "dBmA")] {
+        let found = analyze(&trace.trace().in_unit(unit), &request).unwrap();
+        for name in ["mean_db", "dip_db", "floor_db"] {
+            assert_eq!(named(&found, name)[0].unit, symbol, "{name}");
+        }
+        for name in ["ripple_db", "prominence_db", "extinction_db"] {
+            assert_eq!(named(&found, name)[0].unit, "dB", "{name}");
+        }
+        let why = named(&found, "bandwidth_30db_nm")[0].not_measured.clone().unwrap();
+        assert!(why.contains(&format!("-33.02 {symbol} is not reached")), "{why}");
     }
 }

@@ -75,6 +75,11 @@ impl Columns {
         self.trace.unit.as_deref().unwrap_or("dB")
     }
 
+    /// The unit of the levels as the analysis knows it.
+    pub(in crate::app) fn trace_unit(&self) -> TraceUnit {
+        TraceUnit::named(self.unit()).unwrap_or_default()
+    }
+
     /// Whether the file says that its values are computed.
     pub(in crate::app) fn is_simulated(&self) -> bool {
         self.trace.is_simulated
@@ -113,7 +118,10 @@ impl Columns {
 fn with_gaps(trace: Spectrum) -> (Spectrum, Option<String>) {
     let nm = &trace.wavelengths_nm;
     let gaps = gaps(nm);
-    let ends = |gap: &Gap| Some((*nm.get(gap.after)?, *nm.get(gap.after + 1)?));
+    let ends = |gap: &Gap| {
+        let (before, after) = (*nm.get(gap.after)?, *nm.get(gap.after + 1)?);
+        Some((before.min(after), before.max(after)))
+    };
     let Some((from_nm, to_nm)) = gaps.first().and_then(ends) else { return (trace, None) };
     let places = counted(gaps.len(), "place");
     let text = format!(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{screen, smoothing};
 use crate::analysis::request::{Analysis, Request};
-use crate::analysis::{AxisNm, LevelsDb};
+use crate::analysis::{AxisNm, LevelsDb, Trace};
 use crate::app::results::{columns_text, ended};
 use crate::app::runs::failed;
 use crate::cli::AnalyzeArgs;
@@ -141,7 +141,8 @@ fn of_stored(
         step_pm: summary.grid.step_pm,
         points: levels.len(),
     };
-    let mut analysis = super::of_trace(args, request, axis, LevelsDb::Single(&levels))?;
+    let trace = Trace::new(axis, LevelsDb::Single(&levels)).map_err(|error| error.to_string())?;
+    let mut analysis = super::of_trace(args, request, &trace.in_unit(unit))?;
     analysis.judge_unit(unit);
     Ok(analysis)
 }

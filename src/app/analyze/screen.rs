@@ -29,7 +29,7 @@ pub(super) fn print(file: &str, column: &str, smoothing: Option<String>, analysi
         format!("distance {} nm", settings.distance_nm),
     ];
     used.extend(settings.lines.map(|kind| format!("resonances are {}s", kind.word())));
-    used.extend(settings.floor_db.map(|level| format!("floor {level} dB")));
+    used.extend(settings.floor_db.map(|level| format!("floor {level} {}", settings.unit)));
     used.extend(smoothing);
     outln!("{file} (`{column}`): {}", used.join("; "));
     for warning in &analysis.warnings {

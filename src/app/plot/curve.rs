@@ -59,7 +59,7 @@ fn read(source: &Source, column: Option<&str>, request: &Request) -> Result<Resu
     let wrong = |why: String| usage(format!("`{}`: {why}", source.path.display()));
     let columns = Columns::read(&source.path, column)?;
     let trace = Trace::new(AxisNm::Listed(columns.wavelengths_nm()), columns.levels());
-    let trace = trace.map_err(|error| wrong(error.to_string()))?;
+    let trace = trace.map_err(|error| wrong(error.to_string()))?.in_unit(columns.trace_unit());
     let part = match request.band_nm {
         Some((from_nm, to_nm)) => match trace.band(from_nm, to_nm) {
             Ok(part) => part,

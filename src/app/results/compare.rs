@@ -37,7 +37,7 @@ struct Pair {
     columns: BTreeMap<String, Constant>,
     before: Option<Side>,
     after: Option<Side>,
-    /// `after` − `before`, in the unit of the figure; `None` if one of them is only a bound.
+    /// `after` − `before`, in the unit of the figure, of powers in dB; `None` if one of them is only a bound.
     difference: Option<f64>,
     /// The difference in percent of `before`; `None` for wavelengths.
     percent: Option<f64>,
@@ -197,7 +197,9 @@ impl Pair {
         let sign = if difference > 0.0 { "+" } else { "" };
         let percent = self.percent.filter(|percent| percent.abs() >= 0.005);
         let percent = percent.map(|percent| format!(" ({percent:+.2} %)")).unwrap_or_default();
-        format!("{sign}{}{percent}", quantity(difference, None, &self.unit))
+        // The difference of two levels is a ratio, also if they are powers.
+        let unit = if self.unit.starts_with("dBm") { "dB" } else { &self.unit };
+        format!("{sign}{}{percent}", quantity(difference, None, unit))
     }
 
     /// The change of the verdict, what is missing, or that the change is unknown or means nothing.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use super::Engine;
 use crate::analysis::channels::{Port, Ports};
-use crate::analysis::several::{Average, difference};
+use crate::analysis::floor::Floor;
+use crate::analysis::request::Request;
+use crate::analysis::several::{Average, Derived, difference};
 use crate::analysis::task::Task;
 use crate::analysis::verdict::{Judged, Limit, Verdict, judge, worst};
 use crate::analysis::{AxisNm, Figure, LevelsDb, Trace};
@@ -19,6 +21,7 @@ use crate::run::context::StepContext;
 use crate::run::events::RunEvent;
 use crate::run::state::history::History;
 use crate::run::state::rewind::{Again, Cause, rewind};
+use crate::shown::counted;
 use crate::step::{AnalysisOutcome, Fault, FaultKind, Outcome, TraceAnalysis, TraceReader as _};
 use crate::store::{TraceIndexes, open_trace};
 use crate::threads;
@@ -173,11 +176,15 @@ fn levels(trace: &TraceSummary, folder: &Path) -> Result<Vec<f32>, Fault> {
     open_trace(folder, trace)?.levels()
 }
 
+fn axis(trace: &TraceSummary, points: usize) -> AxisNm<'static> {
+    let Grid { start_nm, step_pm, .. } = trace.grid;
+    AxisNm::Regular { start_nm, step_pm, points }
+}
+
 /// A trace as the analysis sees it.
 fn seen<'a>(trace: &TraceSummary, levels: &'a [f32]) -> Result<Trace<'a>, Fault> {
-    let Grid { start_nm, step_pm, .. } = trace.grid;
-    let axis = AxisNm::Regular { start_nm, step_pm, points: levels.len() };
-    Trace::new(axis, LevelsDb::Single(levels)).map_err(|error| wrong_trace(trace, &error.to_string()))
+    let seen = Trace::new(axis(trace, levels.len()), LevelsDb::Single(levels));
+    Ok(seen.map_err(|error| wrong_trace(trace, &error.to_string()))?.in_unit(unit_of(trace)?))
 }
 
 fn unit_of(trace: &TraceSummary) -> Result<TraceUnit, Fault> {
@@ -196,19 +203,39 @@ fn analyze_group(
     folder: &Path,
 ) -> Result<Option<(TraceAnalysis, Option<Port>)>, Fault> {
     let Some(trace) = group.first() else { return Ok(None) };
-    let mut unit = unit_of(trace)?;
-    if let Some(reference) = minus {
-        unit = unit.minus(unit_of(reference)?).map_err(|message| wrong_trace(trace, &message))?;
-    }
-    let mut values = if group.len() > 1 { mean(group, folder)? } else { levels(trace, folder)? };
-    if let Some(reference) = minus {
-        let theirs = levels(reference, folder)?;
-        values = difference(&seen(trace, &values)?, &seen(reference, &theirs)?);
-    }
-    let mut analysis = task
-        .figures_of(trace.grid.start_nm, trace.grid.step_pm, &values)
-        .map_err(|message| wrong_trace(trace, &message))?;
-    analysis.judge_unit(unit);
+    let wrong = |message: String| wrong_trace(trace, &message);
+    let stated_db = task.request.floor_db;
+    let (one, together);
+    let own = if group.len() > 1 {
+        together = mean(group, stated_db, folder)?;
+        let mean = Trace::derived(axis(trace, together.levels_db.len()), &together);
+        mean.map_err(|error| wrong(error.to_string()))?.in_unit(unit_of(trace)?)
+    } else {
+        one = levels(trace, folder)?;
+        seen(trace, &one)?
+    };
+    let analysis = match minus {
+        None => task.figures_of(&own).map_err(wrong)?,
+        Some(reference) => {
+            let unit = own.unit().minus(unit_of(reference)?).map_err(wrong)?;
+            let theirs = levels(reference, folder)?;
+            let theirs = seen(reference, &theirs)?;
+            let floors = [&own, &theirs].map(|trace| Floor::of(trace, stated_db));
+            let (apart, dark) = difference((&own, floors[0]), (&theirs, floors[1]));
+            // A level that is stated is one of the detector, and not of a difference.
+            let request = Request { floor_db: None, ..task.request.clone() };
+            let task = Task { request, ..task.clone() };
+            let apart = own.with_levels(&apart).map_err(|error| wrong(error.to_string()))?.in_unit(unit);
+            let mut analysis = task.figures_of(&apart).map_err(wrong)?;
+            analysis.warnings.extend((dark > 0).then(|| {
+                format!(
+                    "the trace that is subtracted is at its floor at {}: they have no value",
+                    counted(dark, "sample")
+                )
+            }));
+            analysis
+        }
+    };
     let averaged =
         if group.len() > 1 { group.iter().map(|trace| trace.trace_index).collect() } else { Vec::new() };
     let of_trace = TraceAnalysis {
@@ -224,7 +251,7 @@ fn analyze_group(
 }
 
 /// The mean in linear power. One trace at a time is in memory, next to the sums.
-fn mean(group: &[TraceSummary], folder: &Path) -> Result<Vec<f32>, Fault> {
+fn mean(group: &[TraceSummary], stated_db: Option<f64>, folder: &Path) -> Result<Derived, Fault> {
     let mut average = Average::default();
     for trace in group {
         if let Some(first) = group.first().filter(|first| first.unit != trace.unit) {
@@ -232,7 +259,9 @@ fn mean(group: &[TraceSummary], folder: &Path) -> Result<Vec<f32>, Fault> {
             return Err(wrong_trace(trace, &format!("{message}: an average needs one unit")));
         }
         let one = levels(trace, folder)?;
-        average.add(&seen(trace, &one)?).map_err(|message| wrong_trace(trace, &message))?;
+        let sweep = seen(trace, &one)?;
+        let floor = Floor::of(&sweep, stated_db);
+        average.add(&sweep, floor).map_err(|message| wrong_trace(trace, &message))?;
     }
     Ok(average.finish())
 }

@@ -3,7 +3,7 @@
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
 
 use super::Trace;
-use crate::analysis::Figure;
+use crate::analysis::{self, AxisNm, Figure, LevelsDb};
 use crate::measurement::TraceUnit;
 use crate::operation::Operation;
 use crate::script::context::{ScriptResult, raise, raise_mistake, raise_read_error};
@@ -67,11 +67,13 @@ fn figures(call: &NativeCallContext, trace: &Trace, name: &str, options: Map) ->
     let reader = trace.open().map_err(|fault| raise(fault, call))?;
     let grid = *trace.grid();
     let levels = reader.levels().map_err(|fault| raise(fault, call))?;
-    let mut analysis = task
-        .figures_of(grid.start_nm, grid.step_pm, &levels)
-        .map_err(|message| raise_mistake(message, None, call))?;
     let unit = TraceUnit::named(&trace.summary.unit);
-    analysis.judge_unit(unit.map_err(|message| raise_mistake(format!("the trace {message}"), None, call))?);
+    let unit = unit.map_err(|message| raise_mistake(format!("the trace {message}"), None, call))?;
+    let axis = AxisNm::Regular { start_nm: grid.start_nm, step_pm: grid.step_pm, points: levels.len() };
+    let analysis = analysis::Trace::new(axis, LevelsDb::Single(&levels))
+        .map_err(|error| error.to_string())
+        .and_then(|trace| task.figures_of(&trace.in_unit(unit)))
+        .map_err(|message| raise_mistake(message, None, call))?;
     let settings = Some(analysis.settings);
     Ok(TraceAnalysis { figures: analysis.figures, settings, ..TraceAnalysis::of(&trace.summary) })
 }
