@@ -23,6 +23,7 @@ use crate::source::{Diagnostic, Position, SourceFile};
 use crate::step::{Fault, Host, LoopPoint, Values};
 
 mod align;
+mod bounded_figure;
 mod bounds;
 mod braces;
 pub(crate) mod clock;

@@ -2,6 +2,7 @@
 
 use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, OptimizationLevel, Position};
 
+use super::bounded_figure;
 use super::bounds::{
     ARRAY_LENGTH, CALL_DEPTH, EXPRESSION_DEPTH, MAP_LENGTH, SWITCHED_OFF, TEXT_BYTES, VARIABLES,
 };
@@ -28,6 +29,7 @@ pub(super) fn bounded() -> Engine {
     for (word, _) in SWITCHED_OFF {
         engine.disable_symbol(word);
     }
+    bounded_figure::register(&mut engine);
     engine
         .register_fn("/", divide)
         // These two are functions and not keywords, so they are disabled by replacing them.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 
+use super::bounded_figure::plain;
 use super::host::HostSlot;
 use super::trace::Trace;
 use super::values::to_dynamic;
@@ -154,11 +155,12 @@ pub fn fields(name: &str, operation: Option<&Operation>) -> ResultFields {
 fn figures(analysis: &AnalysisOutcome) -> Map<String, Value> {
     let mut all: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for (_, figure) in analysis.all_figures() {
-        all.entry(&figure.name).or_default().push(json!(figure.value));
+        all.entry(&figure.name).or_default().push(plain(figure));
     }
     let value = |name: &str| {
         let of_trace = analysis.traces.iter().find_map(|trace| trace.representative(name));
-        json!(of_trace.or_else(|| analysis.figures.iter().find(|f| f.name == name)).and_then(|f| f.value))
+        let figure = of_trace.or_else(|| analysis.figures.iter().find(|figure| figure.name == name));
+        figure.map_or(Value::Null, plain)
     };
     let mut view: Map<String, Value> = all.keys().map(|name| ((*name).to_owned(), value(name))).collect();
     let listed = analysis.all_figures().map(|(trace, figure)| {

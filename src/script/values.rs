@@ -3,6 +3,7 @@
 use rhai::{Array, Dynamic, FLOAT, INT, ImmutableString, Map};
 use serde_json::{Number, Value};
 
+use super::bounded_figure::{BoundedFigure, of_plain};
 use crate::budget::{ELEMENT_BYTES, VALUE_BYTES};
 use crate::decimal;
 
@@ -24,6 +25,10 @@ fn plain(value: &Dynamic, left: &mut usize) -> Result<Value, String> {
         }
         None => Err(format!("the value is larger than {} MiB", VALUE_BYTES >> 20)),
     };
+    // A number is not expected to be a text, so a bound is never taken for one.
+    if let Some(bound) = value.read_lock::<BoundedFigure>() {
+        return Ok(Value::String(bound.to_string()));
+    }
     if let Some(text) = value.read_lock::<ImmutableString>() {
         take(text.len())?;
         return Ok(Value::String(text.to_string()));
@@ -73,6 +78,9 @@ pub(super) fn to_dynamic(value: &Value) -> Dynamic {
         Value::String(text) => text.as_str().into(),
         Value::Array(items) => Dynamic::from_array(items.iter().map(to_dynamic).collect()),
         Value::Object(map) => {
+            if let Some(bound) = of_plain(map) {
+                return Dynamic::from(bound);
+            }
             let entries = map.iter().map(|(key, inner)| (key.as_str().into(), to_dynamic(inner)));
             Dynamic::from_map(entries.collect())
         }

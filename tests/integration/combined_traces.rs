@@ -174,3 +174,50 @@ fn one_file_has_the_limits_of_traces_and_of_the_line_through_them() {
         assert!(check.status.code() == Some(code) && told.contains(said), "{told}");
     }
 }
+
+#[test]
+fn a_bound_decides_only_what_it_decides() {
+    let bench = Bench::new();
+    let script = |end: &str| {
+        format!(
+            "recipe(#{{ name: \"deep\", instrument: \"sim\", simulator: #{{ dut: \"ring\", time_scale: 0.01 }} }});
+configure_tls(#{{ tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 50, power_dbm: 5 }});
+configure_scan(#{{ start_nm: 1545, stop_nm: 1555, resolution_pm: 5 }});
+create_reference(#{{ detector: \"4/1\" }});
+sweep();
+let one = fetch_trace(#{{ detector: \"4/1\", trace: \"tf\" }});
+sweep();
+let other = fetch_trace(#{{ detector: \"4/1\", trace: \"tf\" }});
+let mean = analyze(#{{ trace: [one, other], average: true, floor_db: -12, figures: [\"insertion_loss_max_db\"] }});
+let loss = mean.insertion_loss_max_db;
+let alone = one.figure(\"insertion_loss_max_db\", #{{ floor_db: -12 }});
+log(`mean ${{loss}}, one ${{alone}}`);
+if loss > 11 && alone - 1 > 10 && is_bound(loss) {{ log(`beyond ${{loss.value > 11}}`); }}
+{end}
+"
+        )
+    };
+    for (name, end, code, said) in [
+        ("sound", "", 0, "beyond true"),
+        (
+            "undecided",
+            "if loss > 1000 { log(\"never\"); }",
+            1,
+            "is not decided, because the figure is only a bound",
+        ),
+        ("field", "wait(loss);", 1, "\u{2265} "),
+        (
+            "verdict",
+            "analyze(#{ trace: one, minus: other, floor_db: -12, expect: #{ insertion_loss_max_db: #{ max: 90 } } });",
+            4,
+            "the trace that is subtracted is at its floor at",
+        ),
+    ] {
+        bench.write(&format!("{name}.rhai"), &script(end));
+        let ended = bench.run(&["run", &format!("{name}.rhai"), "--unattended"]);
+        let told = format!("{}{}", text(&ended.stdout), text(&ended.stderr));
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(ended.status.code() == Some(code) && told.contains(said), "{name}: {told}");
+        assert!(told.contains("mean \u{2265} ") && told.contains("one \u{2265} "), "{name}: {told}");
+    }
+}

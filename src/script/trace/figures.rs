@@ -6,8 +6,9 @@ use super::Trace;
 use crate::analysis::{self, AxisNm, Figure, LevelsDb};
 use crate::measurement::TraceUnit;
 use crate::operation::Operation;
+use crate::script::bounded_figure::plain;
 use crate::script::context::{ScriptResult, raise, raise_mistake, raise_read_error};
-use crate::script::values::to_plain;
+use crate::script::values::{to_dynamic, to_plain};
 use crate::step::{self, TraceAnalysis};
 
 /// The fields of `analyze` with the numbers of traces in the place of traces. A part of a trace becomes its band.
@@ -79,7 +80,7 @@ fn figures(call: &NativeCallContext, trace: &Trace, name: &str, options: Map) ->
 }
 
 fn value(figure: Option<&Figure>) -> Dynamic {
-    figure.and_then(|figure| figure.value).map_or(Dynamic::UNIT, Dynamic::from)
+    figure.map_or(Dynamic::UNIT, |figure| to_dynamic(&plain(figure)))
 }
 
 /// Registers `figure` and `figures`, each with and without settings.
