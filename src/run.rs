@@ -138,10 +138,15 @@ pub async fn run(
     // Once fenced, only the watchdog may use the instrument.
     let fenced = engine.bench.heartbeat.is_fenced();
     let keep_lasers = fenced || state == RunState::Done && recipe.header().leave_lasers_on;
-    let (lasers_unknown, instruments_unknown) = match fenced {
+    let keeps = is_item && state == RunState::Done;
+    let (lasers_unknown, mut instruments_unknown) = match fenced {
         true => (Vec::new(), Vec::new()),
-        false => engine.bench.end(keep_lasers, is_item && state == RunState::Done).await,
+        false => engine.bench.end(keep_lasers, keeps).await,
     };
+    if keeps && !instruments_unknown.is_empty() {
+        // The item does not end well, so no instrument is kept as it is for the next one.
+        instruments_unknown = engine.bench.end(true, false).await.1;
+    }
     if state == RunState::Done && !instruments_unknown.is_empty() {
         (state, reason) = (RunState::Failed, Some(not_confirmed_safe(&instruments_unknown, reason)));
     }

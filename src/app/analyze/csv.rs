@@ -31,6 +31,8 @@ struct Layout {
     /// Number of columns. Later cells must be empty.
     columns: usize,
     name: String,
+    /// The first number with a decimal mark: in a file with decimal commas, `1.550` would be 1550.
+    marked: Option<String>,
 }
 
 /// Reads a text. The error begins with the number of the line.
@@ -56,7 +58,7 @@ pub(super) fn read(text: &str, column: Option<&str>) -> Result<Table, String> {
         if layout.is_none() {
             layout = head.line(number, line)?;
         }
-        if let Some(layout) = &layout {
+        if let Some(layout) = &mut layout {
             let (wavelength, level) = layout.row(line).map_err(|why| format!("{number}: {why}"))?;
             table.wavelengths_nm.push(wavelength);
             table.levels_db.push(level);
@@ -78,7 +80,7 @@ fn comment(line: &str) -> Option<&str> {
 
 impl Layout {
     /// The wavelength and the level of a row.
-    fn row(&self, line: &str) -> Result<(f64, f64), String> {
+    fn row(&mut self, line: &str) -> Result<(f64, f64), String> {
         if line.matches('"').count() % 2 == 1 {
             return Err(format!("a quote in `{line}` is not closed"));
         }
@@ -99,6 +101,25 @@ impl Layout {
         };
         let read =
             |cell: &str| value(cell, self.separator).ok_or_else(|| format!("`{cell}` is not a number"));
-        Ok((read(wavelength)?, read(level)?))
+        let values = (read(wavelength)?, read(level)?);
+        self.check_mark(wavelength)?;
+        self.check_mark(level)?;
+        Ok(values)
+    }
+
+    /// A file has one decimal mark.
+    fn check_mark(&mut self, cell: &str) -> Result<(), String> {
+        let mark = |cell: &str| cell.find(['.', ',']).map(|at| cell.as_bytes()[at]);
+        match (&self.marked, mark(cell)) {
+            (_, None) => Ok(()),
+            (None, Some(_)) => {
+                self.marked = Some(cell.to_owned());
+                Ok(())
+            }
+            (Some(first), found) if mark(first) == found => Ok(()),
+            (Some(first), Some(_)) => Err(format!(
+                "`{cell}` has another decimal mark than `{first}` before it: write a point or a comma in all numbers"
+            )),
+        }
     }
 }

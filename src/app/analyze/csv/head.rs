@@ -117,7 +117,7 @@ impl<'a> Head<'a> {
     /// A line with numbers that follows a header.
     fn first_row(&mut self, number: usize, line: &str) -> Result<Option<Layout>, String> {
         let Some(header) = &self.header else { return Ok(None) };
-        let layout = match header.layout(self.column) {
+        let mut layout = match header.layout(self.column) {
             Ok(layout) => layout,
             Err(why) => {
                 let why = format!("{}: {why}", header.number);
@@ -154,7 +154,14 @@ impl<'a> Head<'a> {
             let hint = separator.comma_hint();
             return Err(format!("`{line}` has more than two columns, and no header names them{hint}"));
         }
-        Ok(Layout { separator, wavelength: 0, level: 1, columns: 2, name: "column 2".to_owned() })
+        Ok(Layout {
+            separator,
+            wavelength: 0,
+            level: 1,
+            columns: 2,
+            name: "column 2".to_owned(),
+            marked: None,
+        })
     }
 }
 
@@ -169,6 +176,7 @@ impl Header {
             level: found.level,
             columns,
             name: names[found.level].to_owned(),
+            marked: None,
         })
     }
 }

@@ -96,6 +96,17 @@ fn a_file_that_is_no_trace_is_refused_with_its_line() {
         ("Operator,Smith\nPoints,2\n", None, "2: `Points` is not a number"),
         ("1550,0,-3,0\n", None, "1: `1550,0,-3,0` has more than two columns, and no header names them"),
         ("1550,-3\n1551,-3,0\n", None, "2: `1551,-3,0` has more than 2 columns"),
+        (
+            "wavelength_nm;t_db\n1.550;-3,1\n",
+            None,
+            "2: `-3,1` has another decimal mark than `1.550` before it: write a point or a comma in all numbers",
+        ),
+        (
+            "wavelength_nm;t_db\n1549,5;-3\n1.550;-3\n",
+            None,
+            "3: `1.550` has another decimal mark than `1549,5`",
+        ),
+        ("wavelength_nm;t_db\n1.549,5;-3\n", None, "2: `1.549,5` is not a number"),
         ("wavelength_nm;t_db\n1550;-3\n1551;-3;;4\n", None, "3: `1551;-3;;4` has more than 2 columns"),
         ("wavelength_nm,t_db\n1550,\"-3\n1551,-4\n", None, "2: a quote in `1550,\"-3` is not closed"),
         (
