@@ -40,7 +40,7 @@ fn json_of(bench: &Bench, arguments: &[&str]) -> Value {
 }
 
 /// Fields that this program computes from what the older one has written.
-const DERIVED: [&str; 1] = ["words"];
+const DERIVED: [&str; 2] = ["words", "elapsed_s"];
 
 /// Leaves out what the older program did not know, if it is empty: a run of that program has no figures, for example.
 /// Derived fields are left out too.
