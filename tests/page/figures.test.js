@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inOrder, remarkOf, shownOf } from '../../src/sidecar/dashboard/figures.js';
+import { inOrder, remarkOf, shownOf, warningsOf } from '../../src/sidecar/dashboard/figures.js';
 import { pointsOf, shapesOf } from '../../src/sidecar/dashboard/marks.js';
 import { wordsOfVerdicts, wordsOfYield } from '../../src/sidecar/dashboard/verdict.js';
 
@@ -31,6 +31,11 @@ test('a figure without a value says why', () => {
   assert.equal(remarkOf({ text: '', not_measured: 'too dark' }), 'too dark');
   assert.equal(remarkOf({ text: '', verdict: 'not measured', reason: 'only a bound', not_measured: 'too dark' }), 'only a bound');
   assert.equal(remarkOf({ text: '1 dB', verdict: 'fail', reason: '1 dB is above 0.5 dB' }), '');
+});
+
+test('a warning of an analysis is shown once', () => {
+  const figures = [{ warnings: ['levels in dBm'] }, {}, { warnings: ['levels in dBm', 'few samples'] }];
+  assert.deepEqual(warningsOf(figures), ['levels in dBm', 'few samples']);
 });
 
 const COLOURS = { band: 'band', width: 'width', limit: 'limit', point: 'point' };

@@ -31,6 +31,11 @@ export function remarkOf({ text, reason, verdict, not_measured: missing, notes }
   return [why, ...(notes ?? [])].filter(Boolean).join('; ') || (text ? '' : 'no value');
 }
 
+/** What makes the figures of a trace doubtful. All figures of an analysis have the same warnings. */
+export function warningsOf(figures) {
+  return [...new Set(figures.flatMap(({ warnings }) => warnings ?? []))];
+}
+
 function rowOf(line) {
   const { figure, of, nm, text, limits, limit, verdict, window } = line;
   const tag = el('span', { class: 'tag' });
@@ -101,9 +106,10 @@ export function createFigures(onMarks) {
       const name = el('span', {}, el('i', { class: `swatch curve-${slot + 1}` }), ` ${nameOf(trace)}`);
       const turns = !trace.turns && figures.find((line) => line.turns)?.turns;
       const head = el('tr', { class: 'of-trace' }, el('th', { colspan: 6, scope: 'rowgroup' }, name, turns && el('span', { class: 'dim', text: ` ${turns}` })));
+      const warnings = warningsOf(figures).map((text) => el('tr', {}, el('td', { colspan: 6, class: 'warning', text: `Warning: ${text}` })));
       const { shown, more } = shownOf(figures);
       const rest = more > 0 && el('tr', {}, el('td', { colspan: 6, class: 'dim', text: `${format.count(more, 'more figure')}: results.parquet has all when the run has ended` }));
-      return el('tbody', {}, head, ...shown.map(rowOf), rest);
+      return el('tbody', {}, head, ...warnings, ...shown.map(rowOf), rest);
     });
     const table = byId('figures');
     for (const body of [...table.tBodies]) body.remove();
