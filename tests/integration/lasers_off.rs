@@ -14,7 +14,6 @@ use ctp10::notify::Outbox;
 use ctp10::remote::Uploads;
 use ctp10::run::Times;
 use ctp10::session::{Connections, NotChanged, Session, Setup};
-use ctp10::simulator::{Listen, Simulator, SimulatorOptions};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -36,6 +35,8 @@ struct Unit {
     silent: &'static str,
     /// Gets each line.
     heard: Option<mpsc::UnboundedSender<String>>,
+    /// A line that is worked on until this is sent.
+    slow: Option<(String, oneshot::Receiver<()>)>,
 }
 
 impl Unit {
@@ -74,6 +75,10 @@ impl Unit {
                 self.on.remove(&laser);
                 self.off.insert(laser);
             }
+            "POW:STAT ON" => {
+                self.off.remove(&laser);
+                self.on.insert(laser);
+            }
             "POW:STAT?" => return Some(u8::from(self.on.contains(&laser)).to_string()),
             _ => {}
         }
@@ -84,7 +89,11 @@ impl Unit {
         let mut stream = BufReader::new(stream);
         let mut line = String::new();
         while matches!(stream.read_line(&mut line).await, Ok(1..)) {
-            if let Some(reply) = self.reply(line.trim()) {
+            let reply = self.reply(line.trim());
+            if let Some((_, done)) = self.slow.take_if(|(slow, _)| slow == line.trim()) {
+                let _ = done.await;
+            }
+            if let Some(reply) = reply {
                 let _ = stream.get_mut().write_all(format!("{reply}\r\n").as_bytes()).await;
             }
             line.clear();
@@ -226,27 +235,36 @@ fn setup() -> Setup {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_emergency_stop_between_two_commands_of_a_change_keeps_back_the_second() {
-    let simulator = Simulator::start(&Listen::default(), SimulatorOptions::default()).await.unwrap();
-    let address = Address::from(simulator.address());
-    let instrument = Ctp10::connect(address.clone(), Deadlines::default(), Limits::default()).await.unwrap();
-    let session = Session::new(instrument.clone(), Target::Remote(address), setup());
+    let power = Action::SetLaserPower { laser: 2, dbm: 1.0 };
     let on = Action::SetLaserOutput { laser: 2, on: true };
-    let stopping = Arc::clone(&session);
-    // The change asks for its second command after the first is done.
-    let actions = [Action::SetLaserPower { laser: 2, dbm: 1.0 }, on.clone()].into_iter().inspect(|action| {
-        if *action == on {
-            let off = stopping.off("test");
-            let stopped = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(off));
-            assert!(stopped.unknown.is_empty(), "{stopped:?}");
-        }
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    let (finish, done) = oneshot::channel();
+    let slow = Some((power.to_string(), done));
+    let unit = Unit { off: BTreeSet::from([2]), heard: Some(sender), slow, ..Unit::default() };
+    let (instrument, serving) = connect(unit).await;
+    let session = Session::new(instrument.clone(), Target::Remote(instrument.address().clone()), setup());
+    let changing = tokio::spawn({
+        let (session, actions) = (Arc::clone(&session), [power.clone(), on.clone()]);
+        async move { session.change(actions).await }
     });
-    let refused = session.change(actions).await.unwrap_err();
+    lines_up_to(&mut heard, &power.to_string()).await;
+    let mut cut = session.cut();
+    let stopping = tokio::spawn({
+        let session = Arc::clone(&session);
+        async move { session.off("test").await }
+    });
+    cut.wanted().await;
+    finish.send(()).unwrap();
+    let refused = changing.await.unwrap().unwrap_err();
     assert!(matches!(&refused, NotChanged::Cut { command } if *command == on.to_string()), "{refused}");
+    let stopped = stopping.await.unwrap();
+    assert!(stopped.unknown.is_empty(), "{stopped:?}");
     assert!(!instrument.ask(&Query::laser_output(2)).await.unwrap());
     session.change([on.clone()]).await.unwrap();
     assert!(instrument.ask(&Query::laser_output(2)).await.unwrap());
+    serving.abort();
 }
 
 #[tokio::test]
