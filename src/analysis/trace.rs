@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::floor::Floor;
 use super::several::Derived;
 use super::units::power_from_db;
-use crate::measurement::TraceUnit;
+use crate::measurement::{Grid, TraceUnit};
 pub use error::TraceError;
 pub(super) use error::unit_hint;
 
@@ -25,6 +25,14 @@ pub enum AxisNm<'a> {
         /// Number of samples.
         points: usize,
     },
+}
+
+impl AxisNm<'_> {
+    /// The wavelengths of the first samples of a grid.
+    #[must_use]
+    pub fn of_grid(grid: Grid, points: usize) -> Self {
+        Self::Regular { start_nm: grid.start_nm, step_pm: grid.step_pm, points }
+    }
 }
 
 /// The transmission of the samples, dB. Samples that are not finite are unusable, and are reported as such.

@@ -136,11 +136,7 @@ fn of_stored(
     let unit = TraceUnit::named(&summary.unit)?;
     let file = open_trace(&run.folder, summary).map_err(|error| chain(&error))?;
     let levels = file.levels().map_err(|fault| fault.message)?;
-    let axis = AxisNm::Regular {
-        start_nm: summary.grid.start_nm,
-        step_pm: summary.grid.step_pm,
-        points: levels.len(),
-    };
+    let axis = AxisNm::of_grid(summary.grid, levels.len());
     let trace = Trace::new(axis, LevelsDb::Single(&levels)).map_err(|error| error.to_string())?;
     let mut analysis = super::of_trace(args, request, &trace.in_unit(unit))?;
     analysis.judge_unit(unit);

@@ -14,7 +14,7 @@ use crate::analysis::several::{Average, Derived, difference};
 use crate::analysis::task::Task;
 use crate::analysis::verdict::{Judged, Limit, Verdict, judge, worst};
 use crate::analysis::{AxisNm, Figure, LevelsDb, Trace};
-use crate::measurement::{Grid, TraceSummary, TraceUnit};
+use crate::measurement::{TraceSummary, TraceUnit};
 use crate::operation::AnalyzeFields;
 use crate::run::bench::Needs;
 use crate::run::context::StepContext;
@@ -176,14 +176,9 @@ fn levels(trace: &TraceSummary, folder: &Path) -> Result<Vec<f32>, Fault> {
     open_trace(folder, trace)?.levels()
 }
 
-fn axis(trace: &TraceSummary, points: usize) -> AxisNm<'static> {
-    let Grid { start_nm, step_pm, .. } = trace.grid;
-    AxisNm::Regular { start_nm, step_pm, points }
-}
-
 /// A trace as the analysis sees it.
 fn seen<'a>(trace: &TraceSummary, levels: &'a [f32]) -> Result<Trace<'a>, Fault> {
-    let seen = Trace::new(axis(trace, levels.len()), LevelsDb::Single(levels));
+    let seen = Trace::new(AxisNm::of_grid(trace.grid, levels.len()), LevelsDb::Single(levels));
     Ok(seen.map_err(|error| wrong_trace(trace, &error.to_string()))?.in_unit(unit_of(trace)?))
 }
 
@@ -208,7 +203,7 @@ fn analyze_group(
     let (one, together);
     let own = if group.len() > 1 {
         together = mean(group, stated_db, folder)?;
-        let mean = Trace::derived(axis(trace, together.levels_db.len()), &together);
+        let mean = Trace::derived(AxisNm::of_grid(trace.grid, together.levels_db.len()), &together);
         mean.map_err(|error| wrong(error.to_string()))?.in_unit(unit_of(trace)?)
     } else {
         one = levels(trace, folder)?;

@@ -66,11 +66,10 @@ fn figures(call: &NativeCallContext, trace: &Trace, name: &str, options: Map) ->
     };
     let task = fields.task(1).map_err(|message| raise_mistake(message, None, call))?;
     let reader = trace.open().map_err(|fault| raise(fault, call))?;
-    let grid = *trace.grid();
     let levels = reader.levels().map_err(|fault| raise(fault, call))?;
     let unit = TraceUnit::named(&trace.summary.unit);
     let unit = unit.map_err(|message| raise_mistake(format!("the trace {message}"), None, call))?;
-    let axis = AxisNm::Regular { start_nm: grid.start_nm, step_pm: grid.step_pm, points: levels.len() };
+    let axis = AxisNm::of_grid(*trace.grid(), levels.len());
     let analysis = analysis::Trace::new(axis, LevelsDb::Single(&levels))
         .map_err(|error| error.to_string())
         .and_then(|trace| task.figures_of(&trace.in_unit(unit)))
