@@ -43,6 +43,14 @@ pub struct ItemRow {
     pub unfinished: Option<String>,
 }
 
+impl ItemRow {
+    /// The index of an item in a list in the order of the numbers.
+    #[must_use]
+    pub fn index_in(items: &[Self], number: u32) -> Option<usize> {
+        items.binary_search_by_key(&number, |item| item.number).ok()
+    }
+}
+
 /// A new item for the queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewItem {
@@ -103,7 +111,7 @@ impl Catalogue {
             let mut rows = asked.query([batch])?;
             while let Some(row) = rows.next()? {
                 let number: u32 = row.get(0)?;
-                if let Ok(index) = items.binary_search_by_key(&number, |item| item.number) {
+                if let Some(index) = ItemRow::index_in(&items, number) {
                     let item = &mut items[index];
                     let (run, folder): (String, String) = (row.get(1)?, row.get(2)?);
                     item.unfinished = row.get::<_, bool>(3)?.then(|| folder.clone());

@@ -81,8 +81,7 @@ pub(super) async fn enqueue(
 fn same(batch: &Batch, known: &[ItemRow]) -> Result<(), Failure> {
     for (index, task) in batch.tasks.iter().enumerate() {
         let number = batch.number(index);
-        let Ok(place) = known.binary_search_by_key(&number, |item| item.number) else { continue };
-        let item = &known[place];
+        let Some(item) = ItemRow::index_in(known, number).map(|index| &known[index]) else { continue };
         if matches!(item.state, ItemState::Queued | ItemState::Removed) {
             continue;
         }

@@ -77,7 +77,7 @@ fn items(batch: &Batch, out: &Path) -> Result<Vec<ItemRow>, Failure> {
     let origin = window(&Local::now(), None, batch.not_before, batch.deadline).not_before;
     let item = |(index, (task, checked)): (usize, (&crate::batch::Task, &crate::batch::Checked))| {
         let number = batch.number(index);
-        let before = index_of(&known, number).map(|index| &known[index]);
+        let before = ItemRow::index_in(&known, number).map(|index| &known[index]);
         let times = window(&Local::now(), origin, task.not_before, task.deadline);
         ItemRow {
             number,
@@ -100,13 +100,8 @@ fn items(batch: &Batch, out: &Path) -> Result<Vec<ItemRow>, Failure> {
     Ok(batch.tasks.iter().zip(&batch.checked).enumerate().map(item).collect())
 }
 
-/// The index of an item in a list in the order of the numbers.
-fn index_of(items: &[ItemRow], number: u32) -> Option<usize> {
-    items.binary_search_by_key(&number, |item| item.number).ok()
-}
-
 fn row(batch: &Batch, items: &[ItemRow], expected: &Expectation) -> serde_json::Value {
-    let index = index_of(items, expected.number);
+    let index = ItemRow::index_in(items, expected.number);
     let item = index.map(|index| &items[index]);
     json!({
         "number": expected.number,
@@ -124,7 +119,7 @@ fn print(batch: &Batch, items: &[ItemRow], forecast: &Forecast) {
     let mut table = terminal::table_with(&["recipe"], ["item", "begins", "takes", "bytes", "recipe"]);
     let mut uncertain = false;
     for expected in &forecast.items {
-        let Some(index) = index_of(items, expected.number) else { continue };
+        let Some(index) = ItemRow::index_in(items, expected.number) else { continue };
         let (task, checked) = (&batch.tasks[index], &batch.checked[index]);
         uncertain |= checked.uncertain;
         let begins = match (expected.begins, expected.cut) {
