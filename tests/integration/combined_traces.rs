@@ -11,6 +11,21 @@ use crate::support::{Bench, manifest, text};
 const TLS: &str =
     "configure_tls: { tls: 1, laser: 1, start_nm: 1500, stop_nm: 1630, speed_nm_s: 100, power_dbm: 1 }";
 
+/// Waveguides of 1 to 4 cm, whose loss is made by the power of the laser. An analysis of each trace follows.
+const WAVEGUIDES: &str = "
+instrument: sim
+simulator: { dut: ring, time_scale: 0.01 }
+steps:
+  - TLS
+  - configure_scan: { start_nm: 1545, stop_nm: 1546, resolution_pm: 10 }
+  - repeat:
+      for: length_cm
+      in: [1, 2, 3, 4]
+      steps:
+        - configure_tls: { tls: 1, power_dbm: \"${6 - 3 * length_cm}\" }
+        - sweep:
+        - fetch_trace: { id: out, detectors: [4/1], trace: raw }";
+
 #[test]
 fn nothing_passes_on_ports_bounds_or_units_that_do_not_decide() {
     let twice = "
@@ -32,18 +47,6 @@ analyze(#{{ trace: all, channels: #{{ grid: \"cwdm\", first_nm: 1531, count: 2, 
     };
     let both = "\nsweep();\nall = fetch_trace(#{ detectors: [\"5/1\", \"5/2\"], trace: \"tf\" });";
     let cut_back = "
-instrument: sim
-simulator: { dut: ring, time_scale: 0.01 }
-steps:
-  - TLS
-  - configure_scan: { start_nm: 1545, stop_nm: 1546, resolution_pm: 10 }
-  - repeat:
-      for: length_cm
-      in: [1, 2, 3, 4]
-      steps:
-        - configure_tls: { tls: 1, power_dbm: \"${6 - 3 * length_cm}\" }
-        - sweep:
-        - fetch_trace: { id: out, detectors: [4/1], trace: raw }
         - analyze: { id: il, trace: out, figures: [insertion_loss_mean_db], floor_db: -8 }
   - analyze:
       over: il
@@ -71,7 +74,7 @@ steps:
         ("both.rhai", script(both), "pass", "all traces uniformity"),
         (
             "cut.yaml",
-            format!("name: cut{cut_back}"),
+            format!("name: cut{WAVEGUIDES}{cut_back}"),
             "not measured",
             "at least three lengths, and there are 2",
         ),
@@ -88,21 +91,7 @@ steps:
     }
 }
 
-/// Waveguides of 1 to 4 cm, whose loss is made by the power of the laser.
 const CUT_BACK: &str = "
-name: waveguides
-instrument: sim
-simulator: { dut: ring, time_scale: 0.01 }
-steps:
-  - TLS
-  - configure_scan: { start_nm: 1545, stop_nm: 1546, resolution_pm: 10 }
-  - repeat:
-      for: length_cm
-      in: [1, 2, 3, 4]
-      steps:
-        - configure_tls: { tls: 1, power_dbm: \"${6 - 3 * length_cm}\" }
-        - sweep:
-        - fetch_trace: { id: out, detectors: [4/1], trace: raw }
         - analyze: { id: il, trace: out, figures: [mean_db], limits: waveguide.yaml }
   - analyze:
       over: il
@@ -121,7 +110,7 @@ const DBM: &str = "the levels are powers in dBm: insertion losses are relative t
 #[test]
 fn one_file_has_the_limits_of_traces_and_of_the_line_through_them() {
     let bench = Bench::new();
-    bench.write("waveguides.yaml", &CUT_BACK.replace("TLS", TLS));
+    bench.write("waveguides.yaml", &format!("name: waveguides{WAVEGUIDES}{CUT_BACK}").replace("TLS", TLS));
     bench.write("waveguide.yaml", WAVEGUIDE);
     let ended = bench.run(&["run", "waveguides.yaml", "--unattended"]);
     assert!(ended.status.success(), "{}{}", text(&ended.stdout), text(&ended.stderr));
