@@ -110,7 +110,7 @@ impl AppState {
         let desk = self.batch_queue()?;
         let (items, paused) = desk.queue.items().await?;
         let (queue, open, from) = (Arc::clone(&desk.queue), desk.open, self.free_at());
-        // The forecast of a long queue takes seconds. Other requests, such as the emergency stop, must not wait for it.
+        // The reply for a long queue takes a while. Other requests, such as the emergency stop, must not wait for it.
         let reply = spawn_blocking(move || {
             let window = queue.window();
             let forecast = expect(&items, window, from);
